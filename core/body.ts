@@ -1,0 +1,65 @@
+// body.ts: from what a user hands to spawn, call or all, to the iterator that the run loop drives.
+//
+// A generator function gives a new generator each time, which is used as it is. Anything else that a body returns may be an Op of ours
+// (then a generator of two lines starts it inside the greenlet), or a generator object that somebody made before: that one runs once,
+// so it is remembered. A WeakSet costs more than a whole spawn, which is why generator functions, nearly all bodies, never touch it.
+
+import { OpReusedError } from './errors.ts';
+import { isOp, nameOf, type Op, type Resume, type Trap } from './op.ts';
+
+type Runnable<T> = Iterator<Trap, T, Resume>;
+/** A body whose parameters are of no interest here. */
+export type AnyBody<T> = (...args: never[]) => Op<T>;
+
+const generatorFunction: object = Object.getPrototypeOf(function* () {});
+const taken = new WeakSet<object>();
+
+/** Call `body` and return the iterator to drive. @throws TypeError if it is no function or gives no Op. */
+export function callBody<T>(given: AnyBody<T>, args: readonly unknown[], verb: string): Runnable<T> {
+  const body = given as (...args: readonly unknown[]) => Op<T>;
+  if (typeof body !== 'function') {
+    const hint = isOp(body) ? `: pass the generator function itself, ${verb}(body, ...args), not what it returns` : '';
+    throw new TypeError(`${verb} takes a generator function, not ${nameOf(body)}${hint}`);
+  }
+  if (Object.getPrototypeOf(body) === generatorFunction) {
+    return (args.length === 0 ? body() : body(...args)) as unknown as Runnable<T>;
+  }
+  const kind = Object.prototype.toString.call(body);
+  if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]') {
+    throw new TypeError(`${verb} takes a generator function, not ${nameOf(body)}: write function*, and \`yield* until(promise)\` for await`);
+  }
+  const op: unknown = body(...args);
+  if (!isOp(op)) {
+    throw new TypeError(`the body given to ${verb} returned ${nameOf(op)}: it must return an Op; is it a generator function (function*)?`);
+  }
+  return iteratorOf(op as Op<T>, () => new TypeError(`the body given to ${verb} returned a generator that was run already: make a new one in the body`));
+}
+
+/** The iterator that runs `op` from inside a greenlet. A generator object may be given once. */
+export function iteratorOf<T>(op: Op<T>, reused: () => Error): Runnable<T> {
+  if (!isGenerator(op)) return delegate(op);
+  if (taken.has(op)) throw reused();
+  taken.add(op);
+  return op;
+}
+
+/** Check what a wrapper (timeout, shield, call) was given. @throws TypeError if it is no Op. */
+export function requireOp(op: unknown, taker: string): asserts op is Op<unknown> {
+  if (isOp(op)) return;
+  const hint = typeof op === 'function' ? ': call it' : '';
+  throw new TypeError(`${taker} takes an Op, not ${nameOf(op)}${hint}`);
+}
+
+/** Start `op` for a wrapper that may itself be started again. `started` says whether it has been before. */
+export function startInner<T>(op: Op<T>, started: boolean, wrapper: string): Runnable<T> {
+  if (started && isGenerator(op)) throw new OpReusedError(wrapper);
+  return op[Symbol.iterator]();
+}
+
+export function isGenerator(op: unknown): op is Generator<Trap, never, Resume> {
+  return Object.prototype.toString.call(op) === '[object Generator]';
+}
+
+function* delegate<T>(op: Op<T>): Generator<Trap, T, Resume> {
+  return yield* op;
+}

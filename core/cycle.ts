@@ -1,0 +1,42 @@
+// cycle.ts: a cycle of owned locks and joins is thrown at once, in the greenlet that would close it.
+//
+// Only waits with one known blocker count (a lock's owner, a joined greenlet). A member that has a finite timeout, or waits in a select,
+// can get out by itself, so then there is no cycle. At most 64 links are walked: a longer chain is left to the deadlock report.
+// Source: S11.
+
+import { DeadlockError } from './errors.ts';
+import type { Greenlet } from './greenlet.ts';
+import { describeOp } from './leaf.ts';
+import type { Wait } from './wait.ts';
+import type { Waiter } from './wait-list.ts';
+
+const MOST_LINKS = 64;
+
+/** @throws DeadlockError if `waiter`, by waiting for `op`, would wait for itself. */
+export function refuseCycle(waiter: Waiter, op: Wait<unknown>): void {
+  const me = waiter.owner();
+  if (waiter !== me) return;
+  const members: Greenlet[] = [me];
+  let wait: Wait<unknown> | undefined = op;
+  for (let links = 0; links < MOST_LINKS; links += 1) {
+    const next: Greenlet | undefined = wait?.blocker();
+    if (next === undefined) return;
+    if (next === me) break;
+    members.push(next);
+    wait = next.waitingOn;
+    if (links === MOST_LINKS - 1) return;
+  }
+  if (members.some(canGetOut)) return;
+  const lines = members.map((member) => {
+    const { holder, ...what } = (member === me ? op : (member.waitingOn as Wait<unknown>)).describe();
+    return `  ${member.name} waits for ${describeOp(what)}${holder === undefined ? '' : ` (held by ${holder.name})`}`;
+  });
+  throw new DeadlockError(`${me.name} would wait for itself`, lines.join('\n'), members);
+}
+
+function canGetOut(member: Greenlet): boolean {
+  for (let frame = member.frame; frame !== undefined; frame = frame.outer) {
+    if (frame.kind === 'timeout' && frame.deadlineMs !== Number.POSITIVE_INFINITY) return true;
+  }
+  return false;
+}

@@ -1,0 +1,106 @@
+// external.ts: the base of every wait for something outside the kernel: a promise, a callback, an event of the host.
+//
+// A ticket stands between the host's callback and the waiter. The callback may come late, twice or never: a ticket settles once, and only
+// while its wait lasts; what comes later is counted as stale and handed to `orphaned`, so that nothing is lost unseen.
+//
+// Invariant: scheduler.externalWaits is the number of tickets that wait.
+
+import type { Scheduler } from './scheduler.ts';
+import { FAILED, type Outcome } from './status.ts';
+import { Wait } from './wait.ts';
+import type { Waiter } from './wait-list.ts';
+
+/** What the host's callback is given. */
+export class Ticket<T> {
+  #waiter: Waiter | undefined;
+  readonly #parks: number;
+  readonly #scheduler: Scheduler;
+  readonly #orphaned: ((value: T) => void) | undefined;
+  #settled = false;
+  /** Called when the wait is given up: abort what can be aborted. */
+  onRetract: (() => void) | undefined = undefined;
+
+  constructor(waiter: Waiter, orphaned?: (value: T) => void) {
+    this.#waiter = waiter;
+    this.#parks = waiter.owner().parks;
+    this.#scheduler = waiter.owner().scope.scheduler;
+    this.#orphaned = orphaned;
+    this.#scheduler.externalStarted();
+  }
+
+  /** Does somebody still wait? */
+  get waiting(): boolean {
+    return this.#waiter !== undefined;
+  }
+
+  resolve(value: T): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    if (this.#waiter === undefined) {
+      this.#scheduler.stats.staleWakes += 1;
+      this.#scheduler.stats.orphans -= 1;
+      this.#orphaned?.(value);
+    } else {
+      this.#fire(value, 0);
+    }
+  }
+
+  reject(error: unknown): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    if (this.#waiter === undefined) {
+      this.#scheduler.stats.staleWakes += 1;
+      this.#scheduler.stats.orphans -= 1;
+    } else {
+      this.#fire(error, FAILED);
+    }
+  }
+
+  retract(): void {
+    this.#waiter = undefined;
+    this.#scheduler.stats.orphans += 1;
+    this.#scheduler.externalEnded();
+    this.onRetract?.();
+  }
+
+  /** The wait is over and nothing will come any more: whoever retracted has undone it. */
+  withdraw(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#scheduler.stats.orphans -= 1;
+  }
+
+  #fire(value: unknown, outcome: Outcome): void {
+    const waiter = this.#waiter as Waiter;
+    this.#waiter = undefined;
+    this.#scheduler.externalEnded();
+    if (waiter.owner().parks === this.#parks) waiter.fire(value, outcome);
+    else this.#scheduler.stats.staleWakes += 1;
+  }
+}
+
+/** A wait that the host ends. A subclass says how to begin; `begin` may settle the ticket at once. */
+export abstract class ExternalWait<T> extends Wait<T> {
+  protected abstract begin(ticket: Ticket<T>): void;
+  /** Dispose of a value that came when nobody waited any more. */
+  protected orphaned?(value: T): void;
+
+  look(): boolean {
+    return false;
+  }
+
+  enlist(waiter: Waiter): void {
+    const ticket = new Ticket<T>(waiter, (value) => this.orphaned?.(value));
+    waiter.value = ticket;
+    try {
+      this.begin(ticket);
+    } catch (error) {
+      // It never began: the error is the Op's own.
+      ticket.reject(error);
+    }
+  }
+
+  retract(waiter: Waiter): void {
+    (waiter.value as Ticket<T>).retract();
+  }
+}

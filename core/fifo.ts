@@ -1,0 +1,34 @@
+// fifo.ts: a first-in first-out buffer of values: a ring that doubles, with O(1) push and shift.
+
+const FIRST_CAPACITY = 8;
+
+export class Fifo<T> {
+  #ring: (T | undefined)[] = new Array<T | undefined>(FIRST_CAPACITY).fill(undefined);
+  #mask = FIRST_CAPACITY - 1;
+  #head = 0;
+  size = 0;
+
+  push(value: T): void {
+    if (this.size > this.#mask) this.#grow();
+    this.#ring[(this.#head + this.size) & this.#mask] = value;
+    this.size += 1;
+  }
+
+  /** Take out the oldest. Only call this when `size` is not 0: `undefined` may be a value. */
+  shift(): T {
+    const value = this.#ring[this.#head] as T;
+    this.#ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.size -= 1;
+    return value;
+  }
+
+  #grow(): void {
+    const old = this.#ring;
+    const wide = new Array<T | undefined>(old.length * 2).fill(undefined);
+    for (let i = 0; i < this.size; i += 1) wide[i] = old[(this.#head + i) & this.#mask];
+    this.#ring = wide;
+    this.#mask = wide.length - 1;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,84 @@
+// gather.ts: several Ops at once, each in a child greenlet of one scope: all of them, or the first.
+//
+// Being scopes, they leave nothing behind: whoever is not needed any more is killed and awaited before the result is returned.
+// `race` drops the result of a loser that had already happened; to lose nothing, use select.
+// Sources: Promise.all, Promise.race (names), trio's nurseries (what happens to the rest).
+
+import { isGenerator, requireOp } from './body.ts';
+import { OpReusedError, UsageError } from './errors.ts';
+import type { Greenlet } from './greenlet.ts';
+import { AsyncResult } from './async-result.ts';
+import type { Op, Resume, Trap } from './op.ts';
+import { type Scope, scope } from './scope.ts';
+
+type Results<O extends readonly Op<unknown>[]> = { -readonly [K in keyof O]: O[K] extends Op<infer T> ? T : never };
+
+class Gather<T> implements Op<T> {
+  readonly #ops: readonly Op<unknown>[];
+  readonly #body: (s: Scope, ops: readonly Op<unknown>[]) => Op<T>;
+  readonly #name: string;
+  #started = false;
+  constructor(name: string, ops: readonly Op<unknown>[], body: (s: Scope, ops: readonly Op<unknown>[]) => Op<T>) {
+    this.#ops = ops;
+    this.#body = body;
+    this.#name = name;
+  }
+
+  [Symbol.iterator](): Iterator<Trap, T, Resume> {
+    if (this.#started && this.#ops.some(isGenerator)) throw new OpReusedError(this.#name);
+    this.#started = true;
+    return scope((s) => this.#body(s, this.#ops))[Symbol.iterator]();
+  }
+}
+
+function* runAll(s: Scope, ops: readonly Op<unknown>[]): Op<unknown[]> {
+  const children: Greenlet[] = ops.map((op) => s.spawn(() => op));
+  const results: unknown[] = [];
+  for (const child of children) results.push(yield* child.get());
+  return results;
+}
+
+function* runRace(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {
+  const first = new AsyncResult<unknown>({ name: 'race' });
+  for (const op of ops) s.spawn(raceOne, op, first);
+  const winner = yield* first.get();
+  s.killChildren('another one won the race');
+  return winner;
+}
+
+function* raceOne(op: Op<unknown>, first: AsyncResult<unknown>): Op<void> {
+  const value = yield* op;
+  if (!first.ready) first.set(value);
+}
+
+function requireOps(ops: unknown, taker: string): readonly Op<unknown>[] {
+  if (!Array.isArray(ops)) throw new TypeError(`${taker} takes an array of Ops`);
+  ops.forEach((op, index) => {
+    requireOp(op, `${taker}: element ${index}: ${taker}`);
+  });
+  return [...ops];
+}
+
+/**
+ * Run all `ops` at once and return their results in the order given.
+ *
+ * Switches. If one fails, the others are killed and awaited, and its error is thrown.
+ *
+ * @throws the first error in time. @throws TypeError if an element is no Op. @throws Killed if the greenlet is killed: so are all children.
+ */
+export function all<const O extends readonly Op<unknown>[]>(ops: O): Op<Results<O>> {
+  return new Gather('all', requireOps(ops, 'all'), runAll) as unknown as Op<Results<O>>;
+}
+
+/**
+ * Run all `ops` at once and return, or throw, what the first of them does; the others are killed and awaited.
+ *
+ * Switches. A loser that happened in the same moment is dropped: if its effect matters, use select.
+ *
+ * @throws UsageError if there are no ops. Otherwise as `all`.
+ */
+export function race<const O extends readonly Op<unknown>[]>(ops: O): Op<Results<O>[number]> {
+  const list = requireOps(ops, 'race');
+  if (list.length === 0) throw new UsageError('race of no Ops would wait for ever');
+  return new Gather('race', list, runRace) as unknown as Op<Results<O>[number]>;
+}

@@ -1,0 +1,272 @@
+// greenlet.ts: one green thread: its record, and what one may do to it from outside.
+//
+// The record has 16 fields and no more (the rest is in side.ts): the field count decides memory and spawn speed. It is a waiter itself, so
+// that a wait for one thing allocates nothing.
+//
+// Invariants, between any two steps:
+//   state parked          implies  waitingOn is defined, and this (or an arm of it) is enlisted there exactly once
+//   state new or ready    implies  at most one live entry of the run queue is this
+//   state done            implies  iterator, frame and waitingOn are undefined, and `value` is the outcome
+//   a started live greenlet is in exactly one scope's list of children
+// Sources: greenlet and gevent (names), trio (level-triggered kill); S2 to S6 and S10 of the semantics.
+
+import { type AnyBody, callBody } from './body.ts';
+import { probe } from './call-frames.ts';
+import { end, failureOf } from './end.ts';
+import { InternalError, Killed, UsageError } from './errors.ts';
+import { attentionChanged, Frame, interruptionChanged } from './frame.ts';
+import { GetWait, JoinWait } from './join.ts';
+import { kernel, requireScheduler } from './kernel.ts';
+import type { Resume, Trap, Waitable } from './op.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Scope } from './scope.ts';
+import { type ParentLink, Side } from './side.ts';
+import {
+  DAEMON,
+  DONE,
+  FAILED,
+  type GreenletState,
+  KILL_REQUESTED,
+  NEW,
+  type Outcome,
+  PARKED,
+  READY,
+  SEEN,
+  STARTED,
+  STATE,
+  stateName,
+} from './status.ts';
+import type { Wait } from './wait.ts';
+import type { WaitList, Waiter } from './wait-list.ts';
+
+/** How a greenlet ended. `killed` tells whether a kill had been asked for; the error of a killed one is a GreenletKilledError. */
+export type GreenletOutcome<T> =
+  | { readonly ok: true; readonly value: T; readonly killed: boolean }
+  | { readonly ok: false; readonly error: unknown; readonly killed: boolean };
+
+export interface SpawnOptions {
+  /** Shown in reports; `greenlet-<id>` otherwise. */
+  readonly name?: string | undefined;
+  /** A daemon does not keep the process alive and is no party to a deadlock. */
+  readonly daemon?: boolean | undefined;
+}
+
+export class Greenlet<T = unknown> implements Waiter {
+  /** @internal */ iterator: Iterator<Trap, unknown, Resume> | undefined;
+  /** State and flags, see status.ts. @internal */ status: number = NEW;
+  /** Numbered from 1 in order of creation. */
+  readonly id: number;
+  /** @internal */ waitingOn: Wait<unknown> | undefined = undefined;
+  /** @internal */ next: Waiter | undefined = undefined;
+  /** @internal */ prev: Waiter | undefined = undefined;
+  /** While waiting: what the wait carries; when woken: what was committed; at the end: the outcome. @internal */
+  value: unknown = undefined;
+  /** The innermost open frame. @internal */ frame: Frame | undefined = undefined;
+  /** @internal */ scope: Scope;
+  /** @internal */ scopeNext: Greenlet | undefined = undefined;
+  /** @internal */ scopePrev: Greenlet | undefined = undefined;
+  /** The ambient context of the host (AsyncLocalStorage). @internal */ context: object | undefined;
+  /** How often it has parked: a wake meant for an earlier park is stale. @internal */ parks = 0;
+  /** @internal */ side: Side | undefined = undefined;
+  /** @internal */ parentLink: ParentLink | undefined;
+  /** @internal */ joiners: WaitList | undefined = undefined;
+
+  /**
+   * Make a greenlet that has not started: `body(...args)` is called now, what it returns runs after `start()`. Never switches.
+   *
+   * @throws TypeError if `body` is no function, or what it returns is no Op.
+   * @see https://greenlet.readthedocs.io/en/latest/api.html
+   */
+  constructor(body: AnyBody<T>, ...args: unknown[]) {
+    const scheduler = requireScheduler();
+    this.iterator = callBody(body, args, 'spawn');
+    this.id = scheduler.nextId();
+    this.scope = scheduler.root;
+    this.context = scheduler.captureContext();
+    this.parentLink = kernel.current?.linkForChild();
+    if (scheduler.driver.development) this.rare().spawnSite = new Error(`${this.name} was spawned`);
+  }
+
+  /** Queue this greenlet to run. Never switches. @throws UsageError if it was started already. */
+  start(): this {
+    if ((this.status & (NEW | STARTED)) !== NEW) throw new UsageError(`${this.name} was started already`);
+    this.status |= STARTED;
+    this.scope.add(this);
+    this.scope.scheduler.enqueue(this);
+    return this;
+  }
+
+  get name(): string {
+    return this.side?.name ?? `greenlet-${this.id}`;
+  }
+
+  get state(): GreenletState {
+    return stateName(this.status);
+  }
+
+  /** The greenlet that spawned this one; undefined if there is none or it has ended. */
+  get parent(): Greenlet | undefined {
+    return this.parentLink?.greenlet;
+  }
+
+  /** Has a kill been asked for? */
+  get killed(): boolean {
+    return (this.status & KILL_REQUESTED) !== 0;
+  }
+
+  get daemon(): boolean {
+    return (this.status & DAEMON) !== 0;
+  }
+
+  /** How it ended, or undefined while it lives. Reading it does not mark a failure as seen. */
+  get outcome(): GreenletOutcome<T> | undefined {
+    if ((this.status & DONE) === 0) return undefined;
+    const { killed } = this;
+    if ((this.status & FAILED) === 0) return { ok: true, value: this.value as T, killed };
+    return { ok: false, error: failureOf(this), killed };
+  }
+
+  /**
+   * Wait until this greenlet has ended, however it did.
+   *
+   * Switches if it has not. A join that throws has no effect.
+   *
+   * @throws UsageError in the greenlet itself. @throws DeadlockError if a cycle of joins and locks would close.
+   * @throws Killed if the caller is killed while it waits.
+   */
+  join(): Waitable<void> {
+    return new JoinWait(this);
+  }
+
+  /**
+   * Wait for this greenlet's value, or throw its error: the very object that it threw.
+   *
+   * Switches if it has not ended.
+   *
+   * @throws GreenletKilledError if it was killed; otherwise as `join`.
+   */
+  get(): Waitable<T> {
+    return new GetWait<T>(this);
+  }
+
+  /** A promise of this greenlet's value, for ordinary code. It settles at the end of a turn. */
+  promise(): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.link(() => {
+        if ((this.status & FAILED) === 0) resolve(this.value as T);
+        else reject(failureOf(this));
+      });
+    });
+  }
+
+  /** Have `listener(this)` called at the end of the turn in which this greenlet ends. Marks a failure as seen. */
+  link(listener: (greenlet: Greenlet<T>) => void): void {
+    if (typeof listener !== 'function') throw new TypeError('link takes a function');
+    this.status |= SEEN;
+    const call = listener as (greenlet: Greenlet) => void;
+    if ((this.status & DONE) !== 0) {
+      this.scope.scheduler.runLinks(this as Greenlet, [call]);
+      return;
+    }
+    const side = this.rare();
+    side.links ??= [];
+    side.links.push(call);
+  }
+
+  /** Take a listener out again. True if it was linked. */
+  unlink(listener: (greenlet: Greenlet<T>) => void): boolean {
+    const links = this.side?.links;
+    const index = links?.indexOf(listener as (greenlet: Greenlet) => void) ?? -1;
+    if (index >= 0) links?.splice(index, 1);
+    return index >= 0;
+  }
+
+  /**
+   * Ask this greenlet to end: each of its blocking Ops throws Killed from now on, until it has ended.
+   *
+   * Never switches, never throws. True for the call that asked first; later reasons are ignored. An Op that has already happened returns its
+   * value and the next one throws. A greenlet that has not run yet never does.
+   *
+   * @see https://trio.readthedocs.io/en/stable/reference-core.html#cancellation-semantics
+   */
+  kill(reason?: unknown): boolean {
+    if ((this.status & (DONE | KILL_REQUESTED)) !== 0) return false;
+    this.status |= KILL_REQUESTED;
+    const base = new Frame('greenlet', this as Greenlet);
+    base.cancelled = true;
+    base.reason = reason;
+    this.rare().base = base;
+    if ((this.status & NEW) !== 0) end(this as Greenlet, new Killed(base, reason), true);
+    else interruptionChanged(this as Greenlet);
+    return true;
+  }
+
+  /**
+   * Throw `error` once in this greenlet, at its next blocking point; it may catch it and go on.
+   *
+   * Never switches. Several queue up; a kill goes before them. Nothing happens to a greenlet that has ended.
+   *
+   * @see https://greenlet.readthedocs.io/en/latest/api.html#greenlet.greenlet.throw
+   */
+  throw(error: unknown): void {
+    if ((this.status & DONE) !== 0) return;
+    if ((this.status & NEW) !== 0) {
+      end(this as Greenlet, error, true);
+      return;
+    }
+    const side = this.rare();
+    side.throws ??= [];
+    side.throws.push(error);
+    attentionChanged(this as Greenlet);
+  }
+
+  /** The stack of a parked greenlet, innermost frame first; empty in any other state. Costs nothing until someone asks. */
+  stack(): string {
+    if ((this.status & PARKED) === 0 || this.iterator === undefined) return '';
+    const inner = probe(this.iterator);
+    const outer = (this.side?.callers ?? []).map(probe).reverse();
+    return [inner, ...outer].flat().join('\n');
+  }
+
+  /** @internal */
+  owner(): Greenlet {
+    return this as Greenlet;
+  }
+
+  /** Commit an outcome and queue this greenlet. The only way from parked to ready. @internal */
+  fire(value: unknown, outcome: Outcome): void {
+    if ((this.status & PARKED) === 0) throw new InternalError(`${this.name} was woken while it was ${this.state}`);
+    this.status = (this.status & ~STATE) | READY | outcome;
+    this.value = value;
+    this.waitingOn = undefined;
+    this.scope.scheduler.enqueue(this as Greenlet);
+  }
+
+  /** The side record, made on first use. @internal */
+  rare(): Side {
+    this.side ??= new Side();
+    return this.side;
+  }
+
+  /** What a child keeps to find its parent. Undefined outside greenlets. @internal */
+  linkForChild(): ParentLink | undefined {
+    if ((this.status & DONE) !== 0) return undefined;
+    const side = this.rare();
+    side.asParent ??= { greenlet: this as Greenlet };
+    return side.asParent;
+  }
+}
+
+// `kernel.current` outside steps: a greenlet that is done, so that a start needs no check for "nobody". It is made by the same constructor as
+// all others, with nothing behind it, because a second hidden class would slow down every access to `current`.
+function makeNobody(): Greenlet {
+  const nothing = { nextId: () => 0, root: undefined, captureContext: () => undefined, driver: { development: false } };
+  kernel.scheduler = nothing as unknown as Scheduler;
+  const nobody = new Greenlet(function* nobody() {});
+  nobody.status = DONE;
+  nobody.iterator = undefined;
+  kernel.scheduler = undefined;
+  return nobody as Greenlet;
+}
+kernel.nobody = makeNobody();
+kernel.current = kernel.nobody;

@@ -1,0 +1,48 @@
+// index.ts: the public names of the kernel (`tendril/core`). It runs on any JavaScript engine that gives it a Driver.
+//
+// Nothing is installed by importing this: on Node import `tendril`, which brings a driver; elsewhere call `install(driver)`.
+
+export { AsyncResult } from './async-result.ts';
+export { call } from './call.ts';
+export { callerFrames } from './call-frames.ts';
+export { Channel, type ChannelOptions } from './channel.ts';
+export type { ContextCarrier, Driver } from './driver.ts';
+export {
+  BusyError,
+  ChannelClosedError,
+  ClosedError,
+  DeadlockError,
+  GreenletKilledError,
+  InternalError,
+  isKilled,
+  Killed,
+  KillIgnoredError,
+  NotInGreenletError,
+  NotOwnerError,
+  OpIteratedError,
+  OpReusedError,
+  ResourceError,
+  ResultSetError,
+  rethrowKilled,
+  ScopeClosedError,
+  suppressedErrors,
+  TendrilError,
+  TimeoutError,
+  UsageError,
+  WouldBlockError,
+} from './errors.ts';
+export { Event } from './event.ts';
+export type { EventListeners } from './events.ts';
+export { all, race } from './gather.ts';
+export { Greenlet, type GreenletOutcome, type SpawnOptions } from './greenlet.ts';
+export { install } from './install.ts';
+export { Mutex } from './mutex.ts';
+export type { Body, Op, Resume, ResultOf, Trap, Waitable, WaitDescription } from './op.ts';
+export type { Scheduler, SchedulerStats } from './scheduler.ts';
+export { type Scope, scope } from './scope.ts';
+export { type SelectArms, type Selected, type SelectedElse, type SelectOptions, select } from './select.ts';
+export { Semaphore } from './semaphore.ts';
+export { shield } from './shield.ts';
+export { sleep, sleepUntil, yieldNow } from './sleep.ts';
+export { current, now, run, spawn, spawnWith } from './spawn.ts';
+export { type TimeoutOptions, timeout } from './timeout.ts';

@@ -1,0 +1,14 @@
+// install.ts: give the kernel its driver: once per process or page, before the first spawn.
+
+import type { Driver } from './driver.ts';
+import { UsageError } from './errors.ts';
+import { kernel } from './kernel.ts';
+import { Scheduler } from './scheduler.ts';
+
+/** Make a scheduler over `driver` and use it for every spawn from ordinary code. @throws UsageError if there is one already. */
+export function install(driver: Driver): Scheduler {
+  if (kernel.scheduler !== undefined) throw new UsageError('a driver is installed already: there is one scheduler per process');
+  const scheduler = new Scheduler(driver);
+  kernel.scheduler = scheduler;
+  return scheduler;
+}

@@ -1,0 +1,94 @@
+// join.ts: waiting for a greenlet to end, with or without its result.
+//
+// Both mark a failure as seen (S10). A second waiter on a greenlet that is done completes at once.
+
+import { GreenletKilledError, UsageError } from './errors.ts';
+import { refuseCycle } from './cycle.ts';
+import type { Greenlet } from './greenlet.ts';
+import { readyResult } from './kernel.ts';
+import type { WaitDescription } from './op.ts';
+import { DONE, FAILED, KILLED, LAZY, SEEN } from './status.ts';
+import { Wait } from './wait.ts';
+import { WaitList, type Waiter } from './wait-list.ts';
+
+abstract class EndWait<T> extends Wait<T> {
+  protected readonly target: Greenlet;
+  constructor(target: Greenlet) {
+    super();
+    this.target = target;
+  }
+
+  /** Mark a waiter for `fireJoiners`. */
+  protected abstract readonly wantsResult: boolean;
+
+  enlist(waiter: Waiter): void {
+    const { target } = this;
+    if (target === waiter.owner()) throw new UsageError(`${target.name} waits for its own end, which never comes`);
+    refuseCycle(waiter, this);
+    target.status |= SEEN;
+    waiter.value = this.wantsResult;
+    target.joiners ??= new WaitList();
+    target.joiners.push(waiter);
+  }
+
+  retract(waiter: Waiter): void {
+    this.target.joiners?.remove(waiter);
+  }
+
+  override blocker(): Greenlet {
+    return this.target;
+  }
+}
+
+export class JoinWait extends EndWait<void> {
+  protected readonly wantsResult = false;
+
+  look(): boolean {
+    const { target } = this;
+    target.status |= SEEN;
+    if ((target.status & DONE) === 0) return false;
+    readyResult.value = undefined;
+    return true;
+  }
+
+  describe(): WaitDescription {
+    return { op: 'join', object: this.target.name, holder: this.target };
+  }
+}
+
+export class GetWait<T> extends EndWait<T> {
+  protected readonly wantsResult = true;
+
+  look(): boolean {
+    const { target } = this;
+    target.status |= SEEN;
+    if ((target.status & DONE) === 0) return false;
+    if ((target.status & KILLED) !== 0) throw killedError(target);
+    if ((target.status & FAILED) !== 0) throw target.value;
+    readyResult.value = target.value;
+    return true;
+  }
+
+  describe(): WaitDescription {
+    return { op: 'get', object: this.target.name, holder: this.target };
+  }
+}
+
+/** Fire everybody who waits for the end of `target`, which is done. */
+export function fireJoiners(target: Greenlet): void {
+  const { joiners } = target;
+  if (joiners === undefined) return;
+  target.joiners = undefined;
+  const { status } = target;
+  for (let waiter = joiners.shift(); waiter !== undefined; waiter = joiners.shift()) {
+    if (waiter.value !== true) waiter.fire(undefined, 0);
+    else if ((status & KILLED) !== 0) waiter.fire(() => killedError(target), LAZY);
+    else waiter.fire(target.value, (status & FAILED) === 0 ? 0 : FAILED);
+  }
+}
+
+/** The error of whoever asks for the value of a killed greenlet: a new one each time, with its own stack. */
+export function killedError(target: Greenlet): GreenletKilledError {
+  const cause = target.value as { reason?: unknown } | undefined;
+  return new GreenletKilledError(target.name, cause?.reason, cause);
+}

@@ -1,0 +1,41 @@
+// side.ts: what most greenlets never need. Made on first use, because the field count of the greenlet's own record is what decides
+// the memory of a parked greenlet and the speed of a spawn.
+//
+// Invariant: whoever reads it copes with its absence; only `greenlet.rare()` makes it.
+
+import type { Frame } from './frame.ts';
+import type { Greenlet } from './greenlet.ts';
+import type { Resume, Trap } from './op.ts';
+
+/** Where children find their parent; emptied when the parent ends, so that a chain of spawns keeps nothing alive. */
+export interface ParentLink {
+  greenlet: Greenlet | undefined;
+}
+
+/** A lock that knows its owner, linked to the next one that the same greenlet owns. */
+export interface OwnedLock {
+  nextOwned: OwnedLock | undefined;
+  prevOwned: OwnedLock | undefined;
+  /** The owner has ended: report it. The lock stays locked. */
+  abandoned(owner: Greenlet): void;
+}
+
+export class Side {
+  name: string | undefined = undefined;
+  /** What is pending: the outermost cancelled frame that is not masked. */
+  interrupt: Frame | undefined = undefined;
+  /** The greenlet's own frame, once it is killed. */
+  base: Frame | undefined = undefined;
+  /** Deliveries of Killed since an Op last returned a value. */
+  deliveries = 0;
+  /** Errors from throw() that are still to be thrown, oldest first. */
+  throws: unknown[] | undefined = undefined;
+  /** Iterators that wait for a callee (`call`), outermost first. */
+  callers: Iterator<Trap, unknown, Resume>[] | undefined = undefined;
+  links: ((greenlet: Greenlet) => void)[] | undefined = undefined;
+  asParent: ParentLink | undefined = undefined;
+  ownedLocks: OwnedLock | undefined = undefined;
+  /** Where it was spawned; in development mode only. */
+  spawnSite: Error | undefined = undefined;
+  createdAtMs: number = Number.NaN;
+}

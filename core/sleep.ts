@@ -1,0 +1,92 @@
+// sleep.ts: giving way and waiting for time.
+//
+// sleep(0) and yieldNow() are one thing: the greenlet goes to the end of the run queue. It has not happened until it runs again, so a kill
+// in between makes it throw. As an arm of a select it is a timer of no delay.
+
+
+import type { Waitable, WaitDescription } from './op.ts';
+import { READY, STATE, YIELDED } from './status.ts';
+import type { Timer } from './timers.ts';
+import { Wait } from './wait.ts';
+import type { Waiter } from './wait-list.ts';
+
+class SleepTimer implements Timer {
+  deadlineMs = 0;
+  order = 0;
+  slot = -1;
+  readonly #waiter: Waiter;
+  constructor(waiter: Waiter) {
+    this.#waiter = waiter;
+  }
+  due(): void {
+    this.#waiter.fire(undefined, 0);
+  }
+}
+
+class Sleep extends Wait<void> {
+  readonly #ms: number;
+  /** `#ms` is a point in time, not a delay. */
+  readonly #absolute: boolean;
+  constructor(ms: number, absolute: boolean) {
+    super();
+    this.#ms = ms;
+    this.#absolute = absolute;
+  }
+
+  look(): boolean {
+    return false;
+  }
+
+  enlist(waiter: Waiter): void {
+    const greenlet = waiter.owner();
+    const { scheduler } = greenlet.scope;
+    if (waiter === greenlet && !this.#absolute && this.#ms <= 0) {
+      greenlet.status = (greenlet.status & ~STATE) | READY | YIELDED;
+      greenlet.waitingOn = undefined;
+      scheduler.enqueue(greenlet);
+      return;
+    }
+    const timer = new SleepTimer(waiter);
+    waiter.value = timer;
+    if (this.#ms === Number.POSITIVE_INFINITY) return;
+    if (this.#absolute) scheduler.sleepers.armAt(timer, this.#ms);
+    else scheduler.sleepers.arm(timer, Math.max(this.#ms, 0));
+  }
+
+  retract(waiter: Waiter): void {
+    waiter.owner().scope.scheduler.sleepers.cancel(waiter.value as SleepTimer);
+  }
+
+  describe(): WaitDescription {
+    return { op: this.#absolute ? `sleepUntil(${this.#ms})` : `sleep(${this.#ms})` };
+  }
+}
+
+const YIELD: Waitable<void> = new Sleep(0, false);
+
+/**
+ * Wait `ms` milliseconds, or a little longer; never less.
+ *
+ * Always switches. 0 and less give way once; Infinity waits until killed.
+ *
+ * @throws TypeError if `ms` is no number or NaN. @throws Killed if the greenlet is killed while it sleeps.
+ */
+export function sleep(ms: number): Waitable<void> {
+  return ms === 0 ? YIELD : new Sleep(requireMs(ms, 'sleep'), false);
+}
+
+/** Wait until `now()` has reached `deadlineMs`. As `sleep` otherwise. */
+export function sleepUntil(deadlineMs: number): Waitable<void> {
+  return new Sleep(requireMs(deadlineMs, 'sleepUntil'), true);
+}
+
+/** Let everybody who is runnable now run once. Always switches. @throws Killed if the greenlet is killed meanwhile. */
+export function yieldNow(): Waitable<void> {
+  return YIELD;
+}
+
+/** Check a duration. @throws TypeError if it is no number or NaN. */
+export function requireMs(ms: unknown, where: string): number {
+  if (typeof ms !== 'number' || Number.isNaN(ms)) throw new TypeError(`${where} takes milliseconds as a number, not ${String(ms)}`);
+  return ms;
+}

@@ -1,0 +1,103 @@
+// virtual-driver.ts: a closed world in which time passes only when nothing can run.
+//
+// Nothing in it happens by itself: whoever owns it calls `runUntilIdle`, which takes turns until no turn is asked for, then lets the clock jump to
+// the next wake-up. Everything that is runnable at an instant runs before a timeout of that instant, because a slice has no end here.
+//
+// Random numbers come from a seed (mulberry32, public domain), so that a run can be repeated.
+
+import type { Driver } from '../driver.ts';
+import { UsageError } from '../errors.ts';
+import type { Greenlet } from '../greenlet.ts';
+import type { Scheduler } from '../scheduler.ts';
+
+export interface VirtualDriverOptions {
+  readonly seed?: number | undefined;
+  /** Give up after so many turns: a world that ticks for ever at one instant. */
+  readonly maxTurns?: number | undefined;
+}
+
+export class VirtualDriver implements Driver {
+  readonly sliceMs: number = Number.POSITIVE_INFINITY;
+  readonly development = false;
+  /** Errors that nobody could be given, in order. */
+  readonly fatalErrors: unknown[] = [];
+  #nowMs = 0;
+  #turnAsked = false;
+  #wakeAtMs = Number.POSITIVE_INFINITY;
+  #random: number;
+  #turnsLeft: number;
+  #quiescent: (() => void) | undefined;
+  #turnWanted: (() => void) | undefined;
+
+  constructor(options: VirtualDriverOptions = {}) {
+    this.#random = (options.seed ?? 1) | 0;
+    this.#turnsLeft = options.maxTurns ?? 1_000_000;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  askTurn(): void {
+    this.#turnAsked = true;
+    this.#turnWanted?.();
+  }
+
+  wakeAt(deadlineMs: number): void {
+    this.#wakeAtMs = deadlineMs;
+  }
+
+  random(): number {
+    this.#random = (this.#random + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#random ^ (this.#random >>> 15), 1 | this.#random);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  }
+
+  hold(): void {}
+
+  onQuiescent(listener: () => void): void {
+    this.#quiescent = listener;
+  }
+
+  fatal(error: unknown, _greenlet: Greenlet | undefined): void {
+    this.fatalErrors.push(error);
+  }
+
+  /** Take turns, and let time pass, until nothing in `scheduler` can go on by itself. */
+  runUntilIdle(scheduler: Scheduler): void {
+    for (;;) {
+      while (this.#turnAsked) {
+        if (this.#turnsLeft === 0) throw new UsageError(`the simulation took too many turns: does ${busiest(scheduler)} spin at one instant?`);
+        this.#turnsLeft -= 1;
+        this.#turnAsked = false;
+        scheduler.turn();
+      }
+      // While something outside is awaited, time must not run ahead of it.
+      if (scheduler.externalWaits > 0 || this.#wakeAtMs === Number.POSITIVE_INFINITY) return;
+      this.#nowMs = Math.max(this.#nowMs, this.#wakeAtMs);
+      this.#wakeAtMs = Number.POSITIVE_INFINITY;
+      this.#turnAsked = true;
+    }
+  }
+
+  /** Tell the scheduler that nothing can happen any more. */
+  quiescent(): void {
+    this.#quiescent?.();
+  }
+
+  /** A promise of the next time that somebody outside asks for a turn. */
+  turnWanted(): Promise<void> {
+    if (this.#turnAsked) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#turnWanted = () => {
+        this.#turnWanted = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+function busiest(scheduler: Scheduler): string {
+  return scheduler.runQueue.entries()[0]?.name ?? 'a greenlet';
+}

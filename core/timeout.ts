@@ -1,0 +1,188 @@
+// timeout.ts: `timeout(ms, op)`: give `op` a limit in time.
+//
+// Around one wait it is a Waitable itself: it looks first, arms a timer only if it has to wait, and on expiry takes the wait back. Around anything
+// longer it is a frame: on expiry the Ops inside throw Killed, level-triggered, so that an inner catch cannot swallow it, and the Killed
+// becomes TimeoutError at this boundary and nowhere else. A body that returns all the same wins.
+//
+// Expiry comes after the slice (scheduler.ts): what could commit by the deadline has.
+// Sources: S8; trio's move_on_after and fail_after; gevent.Timeout for the identity.
+
+import { requireOp, startInner } from './body.ts';
+import { isKilled, Killed, NotInGreenletError, TimeoutError } from './errors.ts';
+import { WrapperFrame } from './frame.ts';
+import type { Greenlet } from './greenlet.ts';
+import { Arm, type ArmGroup } from './arm.ts';
+import { kernel, readyResult } from './kernel.ts';
+import { describeOp, READY_LEAF } from './leaf.ts';
+import type { Op, Resume, Trap, Waitable, WaitDescription } from './op.ts';
+import { requireMs } from './sleep.ts';
+import { DONE, LAZY, type Outcome } from './status.ts';
+import type { Timer } from './timers.ts';
+import { Wait } from './wait.ts';
+import type { Waiter } from './wait-list.ts';
+
+export interface TimeoutOptions<E> {
+  /** Returned on expiry, in place of the TimeoutError. */
+  readonly else?: E;
+}
+
+/** One limited wait: the arm's group and the timer in one. */
+class TimedWait implements ArmGroup, Timer {
+  deadlineMs = 0;
+  order = 0;
+  slot = -1;
+  readonly waiter: Waiter;
+  readonly arm: Arm;
+  readonly #op: TimeoutWait<unknown, unknown>;
+
+  constructor(waiter: Waiter, op: TimeoutWait<unknown, unknown>) {
+    this.waiter = waiter;
+    this.arm = new Arm(this, 0);
+    this.#op = op;
+  }
+
+  armFired(_arm: Arm, value: unknown, outcome: Outcome): void {
+    this.waiter.owner().scope.scheduler.timeouts.cancel(this);
+    this.waiter.fire(value, outcome);
+  }
+
+  due(): void {
+    this.#op.inner.retract(this.arm);
+    this.#op.expire(this.waiter);
+  }
+}
+
+class TimeoutWait<T, E> extends Wait<T | E> {
+  readonly inner: Wait<T>;
+  readonly #ms: number;
+  readonly #options: TimeoutOptions<E> | undefined;
+  constructor(ms: number, inner: Wait<T>, options: TimeoutOptions<E> | undefined) {
+    super();
+    this.#ms = ms;
+    this.inner = inner;
+    this.#options = options;
+  }
+
+  look(greenlet: Greenlet): boolean {
+    // 0 expires at the first blocking point, even if that could complete.
+    if (this.#ms > 0) return this.inner.look(greenlet);
+    if (!hasElse(this.#options)) throw this.#error();
+    readyResult.value = this.#options.else;
+    return true;
+  }
+
+  enlist(waiter: Waiter): void {
+    const timed = new TimedWait(waiter, this);
+    waiter.value = timed;
+    const { timeouts } = waiter.owner().scope.scheduler;
+    if (this.#ms !== Number.POSITIVE_INFINITY) timeouts.arm(timed, this.#ms);
+    try {
+      this.inner.enlist(timed.arm);
+    } catch (error) {
+      timeouts.cancel(timed);
+      throw error;
+    }
+  }
+
+  retract(waiter: Waiter): void {
+    const timed = waiter.value as TimedWait;
+    waiter.owner().scope.scheduler.timeouts.cancel(timed);
+    this.inner.retract(timed.arm);
+  }
+
+  expire(waiter: Waiter): void {
+    if (hasElse(this.#options)) waiter.fire(this.#options.else, 0);
+    else waiter.fire(() => this.#error(), LAZY);
+  }
+
+  describe(): WaitDescription {
+    const { op, ...rest } = this.inner.describe();
+    return { op: `timeout(${this.#ms}, ${op})`, ...rest };
+  }
+
+  #error(): TimeoutError {
+    return new TimeoutError(this.#ms, this, describeOp(this.inner.describe()));
+  }
+}
+
+class TimeoutFrame extends WrapperFrame {
+  readonly #op: TimeoutOp<unknown, unknown>;
+  constructor(greenlet: Greenlet, op: TimeoutOp<unknown, unknown>) {
+    super('timeout', greenlet);
+    this.#op = op;
+    this.reason = op;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  protected override failed(error: unknown): unknown {
+    if (!isKilled(error) || error.frame !== this) throw error;
+    const outer = this.greenlet.side?.interrupt;
+    // The outermost cancellation wins: ours is of no interest to a greenlet that is being killed.
+    if (outer !== undefined) throw new Killed(outer, outer.reason);
+    return this.#op.expired();
+  }
+}
+
+class TimeoutOp<T, E> implements Op<T | E> {
+  readonly #ms: number;
+  readonly #op: Op<T>;
+  readonly #options: TimeoutOptions<E> | undefined;
+  #started = false;
+  constructor(ms: number, op: Op<T>, options: TimeoutOptions<E> | undefined) {
+    this.#ms = ms;
+    this.#op = op;
+    this.#options = options;
+  }
+
+  [Symbol.iterator](): Iterator<Trap, T | E, Resume> {
+    const me = kernel.current;
+    if ((me.status & DONE) !== 0) throw new NotInGreenletError('timeout');
+    const frame = new TimeoutFrame(me, this);
+    frame.enter();
+    if (this.#ms <= 0) frame.cancel(this);
+    else if (this.#ms !== Number.POSITIVE_INFINITY) me.scope.scheduler.timeouts.arm(frame, this.#ms);
+    try {
+      frame.inner = startInner(this.#op, this.#started, 'timeout');
+    } catch (error) {
+      const { value } = frame.ended(error);
+      readyResult.value = value;
+      return READY_LEAF as Iterator<Trap, T | E, Resume>;
+    }
+    this.#started = true;
+    if (frame.inner === READY_LEAF) {
+      frame.leaveOnce();
+      return READY_LEAF as Iterator<Trap, T | E, Resume>;
+    }
+    return frame as Iterator<Trap, unknown, Resume> as Iterator<Trap, T | E, Resume>;
+  }
+
+  expired(): unknown {
+    if (hasElse(this.#options)) return this.#options.else;
+    throw new TimeoutError(this.#ms, this);
+  }
+}
+
+function hasElse<E>(options: TimeoutOptions<E> | undefined): options is { readonly else: E } {
+  return options !== undefined && Object.hasOwn(options, 'else');
+}
+
+/**
+ * Run `op`, but for no longer than `ms` milliseconds from its start.
+ *
+ * Switches as `op` does. On expiry it throws TimeoutError, or returns `options.else` if there is one. If `op` is a Waitable so is the result, and a
+ * TimeoutError says that it did not happen. 0 and less expire at the first blocking point; Infinity is no limit.
+ *
+ * @throws TimeoutError whose `timeout` is the very Op that this call returns. @throws TypeError if `ms` is no number or `op` no Op.
+ * @throws Killed if the greenlet is killed, or an outer timeout expired.
+ * @see https://trio.readthedocs.io/en/stable/reference-core.html#trio.fail_after
+ */
+export function timeout<T>(ms: number, op: Waitable<T>): Waitable<T>;
+export function timeout<T, E>(ms: number, op: Waitable<T>, options: { readonly else: E }): Waitable<T | E>;
+export function timeout<T>(ms: number, op: Op<T>): Op<T>;
+export function timeout<T, E>(ms: number, op: Op<T>, options: { readonly else: E }): Op<T | E>;
+export function timeout<T, E>(ms: number, op: Op<T>, options?: TimeoutOptions<E>): Op<T | E> {
+  requireMs(ms, 'timeout');
+  if (op instanceof Wait) return new TimeoutWait<T, E>(ms, op, options);
+  requireOp(op, 'timeout');
+  return new TimeoutOp<T, E>(ms, op, options);
+}

@@ -1,0 +1,154 @@
+// timers.ts: what is due when. A 4-ary heap whose entries know their place, so that cancel costs O(log n) and leaves nothing behind.
+//
+// A timer that is armed with a delay first waits in the list of fresh timers. It gets its base time at the next clock reading
+// (`settle`), so that arming reads no clock, a timer is never early, and one that is cancelled in the slice that armed it never
+// touches the heap: nearly all timeouts go that way.
+//
+// Order: by deadline, then by arming.
+//
+// Invariants, between any two steps:
+//   timer.slot >= 0   implies  heap[timer.slot] is timer
+//   timer.slot <= -2  implies  fresh[-2 - timer.slot] is timer
+//   timer.slot is -1  if and only if it is not armed
+
+export interface Timer {
+  deadlineMs: number;
+  /** Arming order, for ties. */
+  order: number;
+  slot: number;
+  /** Called from the turn when it is due; it is no longer armed then. */
+  due(): void;
+}
+
+const UNARMED = -1;
+
+export class TimerQueue {
+  readonly #heap: Timer[] = [];
+  readonly #fresh: Timer[] = [];
+  #armed = 0;
+
+  get size(): number {
+    return this.#heap.length + this.#fresh.length;
+  }
+
+  /** Arm `timer` to be due `delayMs` after now, where now is read later. */
+  arm(timer: Timer, delayMs: number): void {
+    timer.deadlineMs = delayMs;
+    timer.order = this.#armed++;
+    timer.slot = -2 - this.#fresh.length;
+    this.#fresh.push(timer);
+  }
+
+  /** Arm `timer` for a point in time. */
+  armAt(timer: Timer, deadlineMs: number): void {
+    timer.deadlineMs = deadlineMs;
+    timer.order = this.#armed++;
+    this.#insert(timer);
+  }
+
+  /** Disarm `timer`; nothing happens if it is not armed. */
+  cancel(timer: Timer): void {
+    const { slot } = timer;
+    if (slot === UNARMED) return;
+    timer.slot = UNARMED;
+    if (slot < UNARMED) {
+      const index = -2 - slot;
+      const last = this.#fresh.pop() as Timer;
+      if (last !== timer) {
+        this.#fresh[index] = last;
+        last.slot = slot;
+      }
+      return;
+    }
+    const last = this.#heap.pop() as Timer;
+    if (last === timer) return;
+    this.#heap[slot] = last;
+    last.slot = slot;
+    this.#sink(this.#rise(slot));
+  }
+
+  /** Give every fresh timer its base time. */
+  settle(nowMs: number): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    for (const timer of fresh) {
+      timer.deadlineMs += nowMs;
+      this.#insert(timer);
+    }
+    fresh.length = 0;
+  }
+
+  /** When the first one is due; Infinity if there is none. Fresh timers must have been settled. */
+  earliestMs(): number {
+    return this.#heap[0]?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Call `due` of each timer whose deadline is at or before `nowMs`, in order. */
+  fireDue(nowMs: number): void {
+    for (let timer = this.#heap[0]; timer !== undefined && timer.deadlineMs <= nowMs; timer = this.#heap[0]) {
+      this.cancel(timer);
+      timer.due();
+    }
+  }
+
+  #insert(timer: Timer): void {
+    timer.slot = this.#heap.length;
+    this.#heap.push(timer);
+    this.#rise(timer.slot);
+  }
+
+  #rise(from: number): number {
+    const heap = this.#heap;
+    const timer = heap[from] as Timer;
+    let slot = from;
+    while (slot > 0) {
+      const up = (slot - 1) >> 2;
+      const parent = heap[up] as Timer;
+      if (!before(timer, parent)) break;
+      heap[slot] = parent;
+      parent.slot = slot;
+      slot = up;
+    }
+    heap[slot] = timer;
+    timer.slot = slot;
+    return slot;
+  }
+
+  #sink(from: number): void {
+    const heap = this.#heap;
+    const timer = heap[from] as Timer;
+    let slot = from;
+    for (;;) {
+      const first = slot * 4 + 1;
+      if (first >= heap.length) break;
+      let least = first;
+      const end = Math.min(first + 4, heap.length);
+      for (let child = first + 1; child < end; child += 1) {
+        if (before(heap[child] as Timer, heap[least] as Timer)) least = child;
+      }
+      const child = heap[least] as Timer;
+      if (!before(child, timer)) break;
+      heap[slot] = child;
+      child.slot = slot;
+      slot = least;
+    }
+    heap[slot] = timer;
+    timer.slot = slot;
+  }
+
+  /** Throw if an invariant does not hold. */
+  check(): void {
+    this.#heap.forEach((timer, slot) => {
+      if (timer.slot !== slot) throw new Error('timers: an entry does not know its place');
+      const parent = this.#heap[(slot - 1) >> 2];
+      if (slot > 0 && parent !== undefined && before(timer, parent)) throw new Error('timers: heap order is broken');
+    });
+    this.#fresh.forEach((timer, index) => {
+      if (timer.slot !== -2 - index) throw new Error('timers: a fresh entry does not know its place');
+    });
+  }
+}
+
+function before(a: Timer, b: Timer): boolean {
+  return a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && a.order < b.order);
+}

@@ -1,0 +1,37 @@
+// use.ts: `lock.use(op)`: acquire, run `op`, release, however it ends. One implementation for everything that is acquired and released.
+
+import { requireOp, startInner } from './body.ts';
+import type { Op, Resume, Trap, Waitable } from './op.ts';
+
+/** What can be held while an Op runs. */
+export interface Holdable {
+  acquire(): Waitable<unknown>;
+  release(): void;
+}
+
+class Use<T> implements Op<T> {
+  readonly #held: Holdable;
+  readonly #op: Op<T>;
+  #started = false;
+  constructor(held: Holdable, op: Op<T>) {
+    this.#held = held;
+    this.#op = op;
+  }
+
+  *[Symbol.iterator](): Generator<Trap, T, Resume> {
+    yield* this.#held.acquire();
+    try {
+      const inner = startInner(this.#op, this.#started, 'use');
+      this.#started = true;
+      return yield* { [Symbol.iterator]: () => inner };
+    } finally {
+      this.#held.release();
+    }
+  }
+}
+
+/** Run `op` while holding `held`. Switches as `acquire` and `op` do. @throws whatever they throw; `held` is released in any case. */
+export function use<T>(held: Holdable, op: Op<T>): Op<T> {
+  requireOp(op, 'use');
+  return new Use(held, op);
+}

@@ -1,0 +1,82 @@
+// node-driver.ts: the kernel's driver for a Node process. With the context carrier beside it, the only file that touches Node's clock,
+// timers and exit.
+//
+// Turns run in the check phase (setImmediate): input is polled between two turns, so neither timers nor sockets starve, however busy the
+// greenlets are. A loop driven by microtasks or nextTick starves both for ever.
+//
+// What is captured here at load is what we use from then on: patches never reach us.
+//
+// Invariants:
+//   one immediate is pending  if and only if  a turn was asked for and has not begun
+//   one timer is armed        if and only if  wakeAt was called last with a finite time that is still to come
+//   the keep-alive is ref'd   if and only if  hold(true) was called last
+
+import type { Driver } from '../core/driver.ts';
+import type { Greenlet } from '../core/greenlet.ts';
+import { asyncContext } from './async-context.ts';
+
+const { setImmediate, setTimeout, clearTimeout, setInterval } = globalThis;
+const clock = globalThis.performance;
+const { random } = Math;
+
+/** The longest delay that setTimeout takes; beyond it Node fires after 1 ms. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+export class NodeDriver implements Driver {
+  readonly sliceMs = 1;
+  readonly development: boolean = process.env.NODE_ENV === 'development' || process.env.TENDRIL_DEBUG === '1';
+  readonly context: Driver['context'] = {
+    capture: asyncContext.capture,
+    step: (greenlet, step) => asyncContext.step(greenlet, step, greenlet),
+    turn: (turn) => asyncContext.turn(turn, undefined),
+  };
+  /** The scheduler's turn; set once, by the hub. */
+  turn: () => void = () => {};
+  readonly #runTurn = (): void => this.turn();
+  #timer: NodeJS.Timeout | undefined;
+  #keepAlive: NodeJS.Timeout | undefined;
+
+  now(): number {
+    return clock.now();
+  }
+
+  askTurn(): void {
+    setImmediate(this.#runTurn);
+  }
+
+  wakeAt(deadlineMs: number): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (deadlineMs === Number.POSITIVE_INFINITY) return;
+    const delayMs = Math.min(Math.max(Math.ceil(deadlineMs - clock.now()), 1), LONGEST_DELAY_MS);
+    this.#timer = setTimeout(this.#runTurn, delayMs);
+    // Whether the process lives is for hold() to say.
+    this.#timer.unref();
+  }
+
+  random(): number {
+    return random();
+  }
+
+  hold(holding: boolean): void {
+    this.#keepAlive ??= setInterval(() => {}, LONGEST_DELAY_MS);
+    if (holding) this.#keepAlive.ref();
+    else this.#keepAlive.unref();
+  }
+
+  onQuiescent(listener: () => void): void {
+    process.on('beforeExit', listener);
+  }
+
+  fatal(error: unknown, greenlet: Greenlet | undefined): void {
+    if (greenlet !== undefined) {
+      process.stderr.write(
+        `${greenlet.name} failed and nobody has looked: join it, link it or spawn it in a scope before it can fail\n`,
+      );
+    }
+    // Outside every turn, so that it is an uncaught exception like any other.
+    setImmediate(() => {
+      throw error;
+    });
+  }
+}

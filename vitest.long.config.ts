@@ -1,0 +1,19 @@
+// vitest.long.config.ts: what `npm run test:long` runs: tests/long alone, one file at a time.
+//
+// These take minutes, or need the machine to themselves to measure memory or time. `.ci/run` runs them once, on one version of Node.
+import { defineConfig } from 'vitest/config';
+import { alias } from './vitest.config.ts';
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    include: ['tests/long/**/*.test.ts'],
+    pool: 'forks',
+    isolate: true,
+    fileParallelism: false,
+    retry: 0,
+    testTimeout: 300_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
+  },
+});
