@@ -115,6 +115,7 @@ export class TimeoutError extends ResourceError {
     super(`timed out after ${Math.round(timeoutMs)} ms${what === undefined ? '' : ` in ${what}`}`);
     this.timeoutMs = timeoutMs;
     this.timeout = timeout;
+    hide(this, 'timeout');
   }
 }
 
@@ -148,6 +149,8 @@ export class DeadlockError extends ResourceError {
     super(report === '' ? summary : `${summary}\n${report}`);
     this.report = report;
     this.greenlets = greenlets;
+    hide(this, 'report');
+    hide(this, 'greenlets');
   }
 }
 
@@ -167,6 +170,7 @@ export class Killed extends Error {
     super(reason === undefined ? 'killed' : `killed: ${printable(reason)}`);
     this.frame = frame;
     this.reason = reason;
+    hide(this, 'frame');
   }
   override get name(): string {
     return 'Killed';
@@ -217,4 +221,9 @@ export function printable(value: unknown): string {
 
 function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+// What would print half of the kernel when the error is printed.
+function hide(error: Error, property: string): void {
+  Object.defineProperty(error, property, { enumerable: false });
 }

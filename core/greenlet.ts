@@ -84,7 +84,10 @@ export class Greenlet<T = unknown> implements Waiter {
     this.scope = scheduler.root;
     this.context = scheduler.captureContext();
     this.parentLink = kernel.current?.linkForChild();
-    if (scheduler.driver.development) this.rare().spawnSite = new Error(`${this.name} was spawned`);
+    if (scheduler.driver.development) {
+      this.rare().spawnSite = new Error(`${this.name} was spawned`);
+      this.rare().createdAtMs = scheduler.driver.now();
+    }
   }
 
   /** Queue this greenlet to run. Never switches. @throws UsageError if it was started already. */
@@ -256,6 +259,13 @@ export class Greenlet<T = unknown> implements Waiter {
     return side.asParent;
   }
 }
+
+// What console.log shows, where the host knows this symbol: not the whole kernel behind the record.
+Object.defineProperty(Greenlet.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: Greenlet): string {
+    return `Greenlet ${this.id} { name: '${this.name}', state: '${this.state}' }`;
+  },
+});
 
 // `kernel.current` outside steps: a greenlet that is done, so that a start needs no check for "nobody". It is made by the same constructor as
 // all others, with nothing behind it, because a second hidden class would slow down every access to `current`.

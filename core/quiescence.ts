@@ -28,8 +28,12 @@ export function reportStuck(scheduler: Scheduler): void {
   }
   const summary = `deadlock: ${stuck.length} greenlet${stuck.length === 1 ? ' is' : 's are'} parked and nothing can wake ${stuck.length === 1 ? 'it' : 'them'}`;
   const error = new DeadlockError(summary, report, stuck);
-  for (const reject of scheduler.runs.values()) reject(error);
+  const rejects = [...scheduler.runs.values()];
   scheduler.runs.clear();
+  // At the end of the turn in which the killed ones run, so that their finally blocks come before an unhandled rejection ends the process.
+  scheduler.atTurnEnd(() => {
+    for (const reject of rejects) reject(error);
+  });
   killAllOf(stuck, error);
 }
 

@@ -37,5 +37,6 @@ export class Side {
   ownedLocks: OwnedLock | undefined = undefined;
   /** Where it was spawned; in development mode only. */
   spawnSite: Error | undefined = undefined;
+  /** When it was made; in development mode only. */
   createdAtMs: number = Number.NaN;
 }

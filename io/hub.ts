@@ -1,9 +1,82 @@
-// hub.ts: the process's own scheduler, over the Node driver. Importing it installs it.
+// hub.ts: the process's own scheduler, over the Node driver, and what a program may ask of it.
+//
+// Importing this installs the driver and does nothing else: no timer, no handle, no listener but one for `beforeExit`, which is how a deadlock is
+// noticed without false alarms.
+// Source: gevent's hub.
 
 import { install } from '../core/install.ts';
+import { parkedReport } from '../core/quiescence.ts';
+import type { EventListeners } from '../core/events.ts';
 import type { Scheduler } from '../core/scheduler.ts';
+import { spawn } from '../core/spawn.ts';
 import { NodeDriver } from './node-driver.ts';
 
 const driver = new NodeDriver();
+/** @internal */
 export const scheduler: Scheduler = install(driver);
 driver.turn = () => scheduler.turn();
+
+/** Counters of the hub; each is a number at this moment or a total since the start. */
+export interface HubStats {
+  /** Live greenlets, without and with daemons. */
+  readonly greenlets: number;
+  readonly daemons: number;
+  readonly spawned: number;
+  readonly ended: number;
+  /** Queued greenlets. */
+  readonly runnable: number;
+  /** Armed timeouts and sleeps. */
+  readonly timers: number;
+  /** Waits for something outside the process or outside the kernel. */
+  readonly externalWaits: number;
+  /** Results of what Node could not abort, still to come. */
+  readonly orphans: number;
+  readonly turns: number;
+  readonly staleWakes: number;
+}
+
+/** The one hub of this process. */
+export class Hub {
+  /**
+   * Have `listener` called on `event`: `error` (an error that nobody could be given; without a listener it ends the process), `killIgnored` (a
+   * greenlet swallows Killed), `leak` (greenlets are parked for ever although every run() has ended). Returns a function that unlinks it.
+   *
+   * @throws TypeError for another event, or if `listener` is no function.
+   */
+  on<K extends keyof EventListeners>(event: K, listener: EventListeners[K]): () => void {
+    return scheduler.events.on(event, listener);
+  }
+
+  /** The counters at this moment. Never switches. */
+  stats(): HubStats {
+    const { spawned, ended, turns, staleWakes, orphans } = scheduler.stats;
+    return {
+      greenlets: scheduler.live + scheduler.daemons,
+      daemons: scheduler.daemons,
+      spawned,
+      ended,
+      runnable: scheduler.runQueue.size,
+      timers: scheduler.sleepers.size + scheduler.timeouts.size,
+      externalWaits: scheduler.externalWaits,
+      orphans,
+      turns,
+      staleWakes,
+    };
+  }
+
+  /** Who waits for what, with the stack of each parked greenlet. Never switches; costs some microseconds a greenlet. */
+  report(): string {
+    return parkedReport(scheduler.greenlets());
+  }
+
+  /** Call `callback` at the end of a turn, outside every greenlet. What it throws goes to the `error` event. */
+  callSoon(callback: () => void): void {
+    if (typeof callback !== 'function') throw new TypeError('callSoon takes a function');
+    scheduler.atTurnEnd(callback);
+  }
+
+  /** `spawn`, for code that has the hub at hand. */
+  readonly spawn: typeof spawn = spawn;
+}
+
+export const hub: Hub = new Hub();

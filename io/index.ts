@@ -1,0 +1,71 @@
+// index.ts: the public names of `tendril`: the kernel, the hub and everything that waits for something outside.
+//
+// Importing it installs the Node driver, and does nothing else.
+
+import './hub.ts';
+
+export {
+  all,
+  AsyncResult,
+  type Body,
+  BusyError,
+  call,
+  callerFrames,
+  Channel,
+  ChannelClosedError,
+  type ChannelOptions,
+  ClosedError,
+  current,
+  DeadlockError,
+  Event,
+  Greenlet,
+  GreenletKilledError,
+  type GreenletOutcome,
+  InternalError,
+  isKilled,
+  Killed,
+  KillIgnoredError,
+  Mutex,
+  NotInGreenletError,
+  NotOwnerError,
+  now,
+  type Op,
+  OpIteratedError,
+  OpReusedError,
+  ResourceError,
+  ResultSetError,
+  race,
+  rethrowKilled,
+  run,
+  type Scope,
+  ScopeClosedError,
+  type SelectArms,
+  type Selected,
+  type SelectedElse,
+  type SelectOptions,
+  Semaphore,
+  type SpawnOptions,
+  scope,
+  select,
+  shield,
+  sleep,
+  sleepUntil,
+  spawn,
+  spawnWith,
+  suppressedErrors,
+  TendrilError,
+  TimeoutError,
+  type TimeoutOptions,
+  timeout,
+  type Trap,
+  UsageError,
+  type Waitable,
+  type WaitDescription,
+  WouldBlockError,
+  yieldNow,
+} from '../core/index.ts';
+export { callback, type Done } from './callback.ts';
+export { type EmitterLike, EventChannel, type EventSource, on, once } from './emitter.ts';
+export { type Hub, type HubStats, hub } from './hub.ts';
+export { main } from './main.ts';
+export { until } from './until.ts';

@@ -1,0 +1,67 @@
+// until.ts: waiting for a promise.
+//
+// A promise cannot be taken back: a kill or a timeout ends the wait at once, and what the promise brings later is dropped and counted as an
+// orphan (S6). A function is given an AbortSignal instead, which aborts when the wait ends early.
+
+import { ExternalWait, type Ticket } from '../core/external.ts';
+import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
+
+type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
+
+class UntilPromise<T> extends ExternalWait<T> {
+  readonly #promise: PromiseLike<T>;
+  constructor(promise: PromiseLike<T>) {
+    super();
+    this.#promise = promise;
+  }
+  protected begin(ticket: Ticket<T>): void {
+    follow(this.#promise, ticket);
+  }
+  describe(): WaitDescription {
+    return { op: 'until', object: 'a promise' };
+  }
+}
+
+class UntilCall<T> extends ExternalWait<T> {
+  readonly #make: (signal: AbortSignal) => PromiseLike<T>;
+  constructor(make: (signal: AbortSignal) => PromiseLike<T>) {
+    super();
+    this.#make = make;
+  }
+  protected begin(ticket: Ticket<T>): void {
+    const controller = new AbortController();
+    ticket.onRetract = () => controller.abort();
+    const promise: unknown = this.#make(controller.signal);
+    if (!isThenable(promise)) throw new TypeError(`the function given to until returned ${nameOf(promise)}, not a promise`);
+    follow(promise as PromiseLike<T>, ticket);
+  }
+  describe(): WaitDescription {
+    return { op: 'until', object: this.#make.name === '' ? 'a promise' : `the promise of ${this.#make.name}` };
+  }
+}
+
+// Both handlers are attached at once, so that a rejection is never reported as unhandled although nobody waits any more.
+function follow<T>(promise: PromiseLike<T>, ticket: Ticket<T>): void {
+  promise.then(
+    (value) => ticket.resolve(value),
+    (error) => ticket.reject(error),
+  );
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === 'object' || typeof value === 'function') && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+}
+
+/**
+ * Wait for a promise, or for the one that a function makes when the wait starts.
+ *
+ * Always switches. The function is given an AbortSignal that aborts if the wait ends early (a kill, a timeout, another arm of a select). If it throws
+ * Killed or TimeoutError, the promise itself goes on; its result is dropped.
+ *
+ * @throws what the promise rejects with, or the function throws. @throws TypeError if there is no promise.
+ */
+export function until<T>(source: Source<T>): Waitable<T> {
+  if (typeof source === 'function' && !isThenable(source)) return new UntilCall(source);
+  if (isThenable(source)) return new UntilPromise(source as PromiseLike<T>);
+  throw new TypeError(`until takes a promise or a function that makes one, not ${nameOf(source)}`);
+}
