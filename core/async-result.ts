@@ -8,7 +8,7 @@ import { readyResult } from './kernel.ts';
 import type { Waitable, WaitDescription } from './op.ts';
 import { FAILED } from './status.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 export class AsyncResult<T> {
   readonly name: string | undefined;

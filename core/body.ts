@@ -26,13 +26,21 @@ export function callBody<T>(given: AnyBody<T>, args: readonly unknown[], verb: s
   }
   const kind = Object.prototype.toString.call(body);
   if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]') {
-    throw new TypeError(`${verb} takes a generator function, not ${nameOf(body)}: write function*, and \`yield* until(promise)\` for await`);
+    throw new TypeError(
+      `${verb} takes a generator function, not ${nameOf(body)}: write function*, and \`yield* until(promise)\` for await`,
+    );
   }
   const op: unknown = body(...args);
   if (!isOp(op)) {
-    throw new TypeError(`the body given to ${verb} returned ${nameOf(op)}: it must return an Op; is it a generator function (function*)?`);
+    throw new TypeError(
+      `the body given to ${verb} returned ${nameOf(op)}: it must return an Op; is it a generator function (function*)?`,
+    );
   }
-  return iteratorOf(op as Op<T>, () => new TypeError(`the body given to ${verb} returned a generator that was run already: make a new one in the body`));
+  return iteratorOf(
+    op as Op<T>,
+    () =>
+      new TypeError(`the body given to ${verb} returned a generator that was run already: make a new one in the body`),
+  );
 }
 
 /** The iterator that runs `op` from inside a greenlet. A generator object may be given once. */

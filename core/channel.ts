@@ -16,7 +16,7 @@ import { readyResult } from './kernel.ts';
 import type { Waitable, WaitDescription } from './op.ts';
 import { LAZY } from './status.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 export interface ChannelOptions {
   /** Shown in reports and errors. */
@@ -161,10 +161,12 @@ export class Channel<T> {
     receivers.check();
     if (buffered.size > 0 && receivers.size > 0) throw new Error('channel: a receiver waits beside a value');
     if (buffered.size < capacity && senders.size > 0) throw new Error('channel: a sender waits beside room');
-    if (this.#closed && senders.size + receivers.size > 0) throw new Error('channel: somebody waits at a closed channel');
+    if (this.#closed && senders.size + receivers.size > 0)
+      throw new Error('channel: somebody waits at a closed channel');
     if (senders.size > 0 && receivers.size > 0) {
       const owners = new Set<unknown>();
-      for (const { head } of [senders, receivers]) for (let w = head; w !== undefined; w = w.next) owners.add(w.owner());
+      for (const { head } of [senders, receivers])
+        for (let w = head; w !== undefined; w = w.next) owners.add(w.owner());
       if (owners.size > 1) throw new Error('channel: a sender waits beside a receiver');
     }
   }

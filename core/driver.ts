@@ -23,8 +23,11 @@ export interface ContextCarrier {
 export interface Driver {
   /** Milliseconds on a monotonic clock, with a fraction. */
   now(): number;
-  /** Ask for one turn as soon as the host has polled for input. */
-  askTurn(): void;
+  /**
+   * Ask for one turn as soon as the host has polled for input. Asked again before that turn, it is still one turn; the process must live to see it
+   * if `holding` was true in any of the calls.
+   */
+  askTurn(holding: boolean): void;
   /** Ask for a turn at `deadlineMs` of `now()`; Infinity withdraws. Only the newest request counts. */
   wakeAt(deadlineMs: number): void;
   /** A number in [0, 1). */

@@ -6,7 +6,7 @@
 import { GreenletKilledError, isKilled, type Killed } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { fireJoiners } from './join.ts';
-import { CALLING, DONE, FAILED, KILLED, moved, NEW, SEEN, STALE_ENTRY, STARTED, UNSEEN } from './status.ts';
+import { CALLING, DONE, FAILED, KILLED, moved, NEW, SEEN, STALE_ENTRY, STARTED } from './status.ts';
 
 /** End `greenlet` with a value, or with the error that it threw. */
 export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
@@ -38,8 +38,7 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
   // Only a detached greenlet can fail unseen: a scope has taken note of its child's error. It is queued once more, behind everyone who is
   // runnable now; when it is popped, each of them has had the chance to look (S10).
   if ((greenlet.status & (FAILED | KILLED | SEEN)) === FAILED && scope === scheduler.root) {
-    greenlet.status |= UNSEEN;
-    scheduler.enqueue(greenlet);
+    scheduler.enqueueMarker(greenlet);
   }
 }
 

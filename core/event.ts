@@ -7,7 +7,7 @@
 import { readyResult } from './kernel.ts';
 import type { Waitable, WaitDescription } from './op.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 export class Event {
   readonly name: string | undefined;

@@ -30,8 +30,11 @@ export class Events {
 
   /** Have `listener` called on `event`; the function that is returned takes it out again. */
   on<K extends keyof EventListeners>(event: K, listener: EventListeners[K]): () => void {
-    const listeners: Set<EventListeners[K]> | undefined = Object.hasOwn(this.#listeners, event) ? this.#listeners[event] : undefined;
-    if (listeners === undefined) throw new TypeError(`no such event: ${String(event)}; there are error, killIgnored, leak`);
+    const listeners: Set<EventListeners[K]> | undefined = Object.hasOwn(this.#listeners, event)
+      ? this.#listeners[event]
+      : undefined;
+    if (listeners === undefined)
+      throw new TypeError(`no such event: ${String(event)}; there are error, killIgnored, leak`);
     if (typeof listener !== 'function') throw new TypeError(`the listener of '${event}' must be a function`);
     listeners.add(listener);
     return () => void listeners.delete(listener);

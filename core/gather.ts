@@ -4,10 +4,10 @@
 // `race` drops the result of a loser that had already happened; to lose nothing, use select.
 // Sources: Promise.all, Promise.race (names), trio's nurseries (what happens to the rest).
 
+import { AsyncResult } from './async-result.ts';
 import { isGenerator, requireOp } from './body.ts';
 import { OpReusedError, UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
-import { AsyncResult } from './async-result.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { type Scope, scope } from './scope.ts';
 

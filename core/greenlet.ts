@@ -37,7 +37,7 @@ import {
   stateName,
 } from './status.ts';
 import type { Wait } from './wait.ts';
-import type { WaitList, Waiter } from './wait-list.ts';
+import type { Waiter, WaitList } from './wait-list.ts';
 
 /** How a greenlet ended. `killed` tells whether a kill had been asked for; the error of a killed one is a GreenletKilledError. */
 export type GreenletOutcome<T> =

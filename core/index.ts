@@ -37,7 +37,7 @@ export { all, race } from './gather.ts';
 export { Greenlet, type GreenletOutcome, type SpawnOptions } from './greenlet.ts';
 export { install } from './install.ts';
 export { Mutex } from './mutex.ts';
-export type { Body, Op, Resume, ResultOf, Trap, Waitable, WaitDescription } from './op.ts';
+export type { Body, Op, ResultOf, Resume, Trap, Waitable, WaitDescription } from './op.ts';
 export type { Scheduler, SchedulerStats } from './scheduler.ts';
 export { type Scope, scope } from './scope.ts';
 export { type SelectArms, type Selected, type SelectedElse, type SelectOptions, select } from './select.ts';

@@ -7,7 +7,8 @@ import { Scheduler } from './scheduler.ts';
 
 /** Make a scheduler over `driver` and use it for every spawn from ordinary code. @throws UsageError if there is one already. */
 export function install(driver: Driver): Scheduler {
-  if (kernel.scheduler !== undefined) throw new UsageError('a driver is installed already: there is one scheduler per process');
+  if (kernel.scheduler !== undefined)
+    throw new UsageError('a driver is installed already: there is one scheduler per process');
   const scheduler = new Scheduler(driver);
   kernel.scheduler = scheduler;
   return scheduler;

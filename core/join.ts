@@ -2,14 +2,14 @@
 //
 // Both mark a failure as seen (S10). A second waiter on a greenlet that is done completes at once.
 
-import { GreenletKilledError, UsageError } from './errors.ts';
 import { refuseCycle } from './cycle.ts';
+import { GreenletKilledError, UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
 import type { WaitDescription } from './op.ts';
 import { DONE, FAILED, KILLED, LAZY, SEEN } from './status.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 abstract class EndWait<T> extends Wait<T> {
   protected readonly target: Greenlet;

@@ -17,7 +17,7 @@ import type { OwnedLock } from './side.ts';
 import type { Outcome } from './status.ts';
 import { use } from './use.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 export class Mutex implements OwnedLock {
   readonly name: string | undefined;
@@ -130,7 +130,9 @@ class MutexAcquire extends Wait<void> {
   }
   enlist(waiter: Waiter): void {
     if (this.#mutex.owner === waiter.owner()) {
-      throw new DeadlockError(`${waiter.owner().name} waits for ${this.#mutex.label()}, which it holds itself`, '', [waiter.owner()]);
+      throw new DeadlockError(`${waiter.owner().name} waits for ${this.#mutex.label()}, which it holds itself`, '', [
+        waiter.owner(),
+      ]);
     }
     refuseCycle(waiter, this);
     this.#mutex.waiters.push(waiter);

@@ -16,7 +16,9 @@ const MOST_STACKS = 50;
 /** Called by the driver when the host has nothing left to do. */
 export function reportStuck(scheduler: Scheduler): void {
   if (scheduler.live === 0) {
-    killAllOf(scheduler.greenlets(), 'only daemons were left');
+    if (!killAllOf(scheduler.greenlets(), 'only daemons were left')) return;
+    // A turn that holds the process, so that their finally blocks run.
+    scheduler.atTurnEnd(() => {});
     return;
   }
   if (!scheduler.idle) return;

@@ -18,8 +18,8 @@
 // Sources: libuv's phases; curio's kernel loop.
 
 import type { Driver } from './driver.ts';
-import { Events } from './events.ts';
 import { InternalError } from './errors.ts';
+import { Events } from './events.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel, readyResult, wakeResult } from './kernel.ts';
 import { reportStuck } from './quiescence.ts';
@@ -61,6 +61,10 @@ export class Scheduler {
   readonly runs: Map<Greenlet, (error: unknown) => void> = new Map();
   #ids = 0;
   #turnAsked = false;
+  /** The turn that was asked for matters to more than daemons. */
+  #turnHeld = false;
+  /** Failures whose marker is in the run queue (S10). */
+  #markers = 0;
   #inTurn = false;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #holding = false;
@@ -91,9 +95,19 @@ export class Scheduler {
   }
 
   askTurn(): void {
-    if (this.#turnAsked) return;
+    const holding = this.live > 0 || this.#callbacks.length > 0 || this.#markers > 0;
+    if (this.#turnAsked && (this.#turnHeld || !holding)) return;
     this.#turnAsked = true;
-    this.driver.askTurn();
+    this.#turnHeld = holding;
+    this.driver.askTurn(holding);
+  }
+
+  /** `greenlet` has failed: queue it once more, behind everyone who is runnable now and may still look (S10). */
+  enqueueMarker(greenlet: Greenlet): void {
+    greenlet.status |= UNSEEN;
+    this.#markers += 1;
+    this.runQueue.push(greenlet);
+    this.askTurn();
   }
 
   /** A timer was armed or cancelled: outside a turn the driver has to hear of it. */
@@ -128,8 +142,12 @@ export class Scheduler {
 
   greenletStarted(greenlet: Greenlet): void {
     this.stats.spawned += 1;
-    if ((greenlet.status & DAEMON) === 0) this.live += 1;
-    else this.daemons += 1;
+    if ((greenlet.status & DAEMON) !== 0) {
+      this.daemons += 1;
+      return;
+    }
+    this.live += 1;
+    if (this.live === 1 && this.#turnAsked) this.askTurn();
   }
 
   greenletEnded(greenlet: Greenlet): void {
@@ -165,6 +183,7 @@ export class Scheduler {
     kernel.scheduler = this;
     this.#inTurn = true;
     this.#turnAsked = true; // whatever is queued from here on is seen below
+    this.#turnHeld = true;
     this.stats.turns += 1;
     try {
       const nowMs = this.driver.now();
@@ -178,6 +197,7 @@ export class Scheduler {
     } finally {
       this.#inTurn = false;
       this.#turnAsked = false;
+      this.#turnHeld = false;
       kernel.scheduler = outer;
       this.#reconcile();
     }
@@ -212,8 +232,12 @@ export class Scheduler {
 
   /** An entry of a greenlet that has ended: killed before it ran, or failed and now behind everyone who could have looked. */
   #skipped(greenlet: Greenlet): void {
-    if ((greenlet.status & STALE_ENTRY) !== 0) greenlet.status &= ~STALE_ENTRY;
-    else if ((greenlet.status & UNSEEN) !== 0) this.#unseen.push(greenlet);
+    if ((greenlet.status & STALE_ENTRY) !== 0) {
+      greenlet.status &= ~STALE_ENTRY;
+    } else if ((greenlet.status & UNSEEN) !== 0) {
+      this.#markers -= 1;
+      this.#unseen.push(greenlet);
+    }
   }
 
   #runCallbacks(): void {
@@ -248,7 +272,11 @@ export class Scheduler {
     this.sleepers.settle(nowMs);
     this.timeouts.settle(nowMs);
     const nextMs = Math.min(this.sleepers.earliestMs(), this.timeouts.earliestMs());
-    if (nextMs < this.#wakeAtMs || (nextMs === Number.POSITIVE_INFINITY && this.#wakeAtMs !== nextMs) || this.#wakeAtMs <= nowMs) {
+    if (
+      nextMs < this.#wakeAtMs ||
+      (nextMs === Number.POSITIVE_INFINITY && this.#wakeAtMs !== nextMs) ||
+      this.#wakeAtMs <= nowMs
+    ) {
       this.#wakeAtMs = nextMs;
       driver.wakeAt(nextMs);
     }
@@ -261,6 +289,11 @@ export class Scheduler {
 
   /** Could anything still happen by itself? */
   get idle(): boolean {
-    return this.runQueue.size === 0 && this.#callbacks.length === 0 && this.externalWaits === 0 && this.sleepers.size + this.timeouts.size === 0;
+    return (
+      this.runQueue.size === 0 &&
+      this.#callbacks.length === 0 &&
+      this.externalWaits === 0 &&
+      this.sleepers.size + this.timeouts.size === 0
+    );
   }
 }

@@ -22,7 +22,7 @@ import type { Scheduler } from './scheduler.ts';
 import { shield } from './shield.ts';
 import { CLOSING, FAILED, KILLED, STARTED } from './status.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 export class Scope {
   readonly scheduler: Scheduler;

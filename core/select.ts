@@ -6,8 +6,8 @@
 // Only Waitables can be arms: whatever takes several waits could be half done when another arm wins. That is what race() is for.
 // Sources: Go's select.go; S8a.
 
-import { UsageError } from './errors.ts';
 import { Arm, type ArmGroup } from './arm.ts';
+import { UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
 import { isOp, nameOf, type Waitable, type WaitDescription } from './op.ts';
@@ -22,7 +22,8 @@ type ValueOf<W> = W extends Waitable<infer T> ? T : never;
 
 /** What select returns: which arm happened, and its value. */
 export type Selected<A extends SelectArms> = A extends readonly MaybeArm[]
-  ? { [K in keyof A & `${number}`]: { readonly key: ToNumber<K>; readonly value: ValueOf<A[K]> } }[keyof A & `${number}`] extends infer R
+  ? { [K in keyof A & `${number}`]: { readonly key: ToNumber<K>; readonly value: ValueOf<A[K]> } }[keyof A &
+      `${number}`] extends infer R
     ? [R] extends [never]
       ? { readonly key: number; readonly value: ValueOf<A[number]> }
       : R
@@ -50,7 +51,12 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
   // A permutation of the indices. Any order is a good start for the next shuffle, so it is never reset and is no state of a start.
   readonly #order: number[];
 
-  constructor(keys: readonly (string | number)[], waits: readonly Wait<unknown>[], priority: boolean, otherwise: { value: unknown } | undefined) {
+  constructor(
+    keys: readonly (string | number)[],
+    waits: readonly Wait<unknown>[],
+    priority: boolean,
+    otherwise: { value: unknown } | undefined,
+  ) {
     super();
     this.keys = keys;
     this.waits = waits;
@@ -160,20 +166,29 @@ export function select<const A extends SelectArms, E>(
   options: SelectOptions & { readonly else: E },
 ): Waitable<Selected<A> | SelectedElse<E>>;
 export function select(arms: SelectArms, options: SelectOptions & { readonly else?: unknown } = {}): Waitable<never> {
-  if (typeof arms !== 'object' || arms === null) throw new TypeError(`select takes an object or an array of Waitables, not ${nameOf(arms)}`);
+  if (typeof arms !== 'object' || arms === null)
+    throw new TypeError(`select takes an object or an array of Waitables, not ${nameOf(arms)}`);
   const keys: (string | number)[] = [];
   const waits: Wait<unknown>[] = [];
   const positional = Array.isArray(arms);
   for (const [name, arm] of Object.entries(arms) as [string, unknown][]) {
     if (arm === null) continue;
     if (!(arm instanceof Wait)) {
-      const hint = isOp(arm) ? 'select takes single waits only: use race() for generators and other composite Ops' : 'select takes Waitables';
+      const hint = isOp(arm)
+        ? 'select takes single waits only: use race() for generators and other composite Ops'
+        : 'select takes Waitables';
       throw new TypeError(`select: arm '${name}' is ${nameOf(arm)}: ${hint}`);
     }
     keys.push(positional ? Number(name) : name);
     waits.push(arm);
   }
   const otherwise = Object.hasOwn(options, 'else') ? { value: options.else } : undefined;
-  if (waits.length === 0 && otherwise === undefined) throw new UsageError('select without an arm would wait for ever: give it one, or `else`');
-  return new Select(keys, waits, options.priority === true, otherwise) as Wait<unknown> as Waitable<unknown> as Waitable<never>;
+  if (waits.length === 0 && otherwise === undefined)
+    throw new UsageError('select without an arm would wait for ever: give it one, or `else`');
+  return new Select(
+    keys,
+    waits,
+    options.priority === true,
+    otherwise,
+  ) as Wait<unknown> as Waitable<unknown> as Waitable<never>;
 }

@@ -3,11 +3,11 @@
 // Invariant, between any two steps: permits > 0  implies  nobody waits.
 // Source: gevent.lock.Semaphore; hand-over instead of barging is S12.
 
-import { use } from './use.ts';
 import { readyResult } from './kernel.ts';
 import type { Op, Waitable, WaitDescription } from './op.ts';
+import { use } from './use.ts';
 import { Wait } from './wait.ts';
-import { WaitList, type Waiter } from './wait-list.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
 
 export class Semaphore {
   readonly name: string | undefined;
@@ -17,7 +17,8 @@ export class Semaphore {
 
   /** @throws RangeError if `permits` is no integer >= 0. */
   constructor(permits = 1, options: { readonly name?: string | undefined } = {}) {
-    if (!Number.isInteger(permits) || permits < 0) throw new RangeError(`a semaphore has an integer number of permits >= 0, not ${String(permits)}`);
+    if (!Number.isInteger(permits) || permits < 0)
+      throw new RangeError(`a semaphore has an integer number of permits >= 0, not ${String(permits)}`);
     this.#permits = permits;
     this.name = options.name;
   }
@@ -70,6 +71,9 @@ class SemaphoreAcquire extends Wait<void> {
     this.#semaphore.waiters.remove(waiter);
   }
   describe(): WaitDescription {
-    return { op: 'acquire', object: this.#semaphore.name === undefined ? 'a semaphore' : `semaphore ${this.#semaphore.name}` };
+    return {
+      op: 'acquire',
+      object: this.#semaphore.name === undefined ? 'a semaphore' : `semaphore ${this.#semaphore.name}`,
+    };
   }
 }

@@ -84,6 +84,7 @@ export function shield<T>(first: number | Op<T>, second?: Op<T>): Op<T> {
   const graceMs = second === undefined ? DEFAULT_GRACE_MS : (first as number);
   const op = second ?? (first as Op<T>);
   requireOp(op, 'shield');
-  if (typeof graceMs !== 'number' || !(graceMs >= 0)) throw new TypeError(`shield: graceMs must be a number >= 0, not ${String(graceMs)}`);
+  if (typeof graceMs !== 'number' || !(graceMs >= 0))
+    throw new TypeError(`shield: graceMs must be a number >= 0, not ${String(graceMs)}`);
   return new ShieldOp(op, graceMs);
 }

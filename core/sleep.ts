@@ -3,7 +3,6 @@
 // sleep(0) and yieldNow() are one thing: the greenlet goes to the end of the run queue. It has not happened until it runs again, so a kill
 // in between makes it throw. As an arm of a select it is a timer of no delay.
 
-
 import type { Waitable, WaitDescription } from './op.ts';
 import { READY, STATE, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
@@ -87,6 +86,7 @@ export function yieldNow(): Waitable<void> {
 
 /** Check a duration. @throws TypeError if it is no number or NaN. */
 export function requireMs(ms: unknown, where: string): number {
-  if (typeof ms !== 'number' || Number.isNaN(ms)) throw new TypeError(`${where} takes milliseconds as a number, not ${String(ms)}`);
+  if (typeof ms !== 'number' || Number.isNaN(ms))
+    throw new TypeError(`${where} takes milliseconds as a number, not ${String(ms)}`);
   return ms;
 }

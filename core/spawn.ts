@@ -26,7 +26,11 @@ export function spawn(body: AnyBody<unknown>, ...args: unknown[]): Greenlet {
 }
 
 /** As `spawn`, with a name or as a daemon. */
-export function spawnWith<A extends readonly unknown[], T>(options: SpawnOptions, body: Body<A, T>, ...args: A): Greenlet<T> {
+export function spawnWith<A extends readonly unknown[], T>(
+  options: SpawnOptions,
+  body: Body<A, T>,
+  ...args: A
+): Greenlet<T> {
   const greenlet = new Greenlet<T>(body as unknown as AnyBody<T>, ...args);
   if (options.name !== undefined) greenlet.rare().name = options.name;
   if (options.daemon === true) greenlet.status |= DAEMON;

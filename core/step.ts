@@ -6,8 +6,8 @@
 // `resume` is the hot path and must stay small. Errors of the greenlet and of the kernel are told apart by where they are thrown: only
 // the iterator's own calls are inside a try.
 
-import { noteCallers } from './call-frames.ts';
 import { startInner } from './body.ts';
+import { noteCallers } from './call-frames.ts';
 import { end } from './end.ts';
 import { KillIgnoredError, OpIteratedError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -40,7 +40,7 @@ function settle(greenlet: Greenlet, result: Step): void {
   while (next !== undefined) {
     if (next === PARK_RESULT && (greenlet.status & (RUNNING | ARRIVING)) === 0) return;
     if (next === CALL_RESULT && kernel.callee !== undefined) next = enterCallee(greenlet);
-    else if (next === CLOSE_RESULT) return close(greenlet);
+    else if (next === CLOSE_RESULT) next = close(greenlet);
     else if (next.done === true) next = returned(greenlet, next.value);
     else next = refuseForeign(greenlet, next.value);
   }
@@ -126,7 +126,7 @@ function backToCaller(greenlet: Greenlet, value: unknown, failed: 0 | typeof FAI
 }
 
 /** S3's last resort: close every generator of `greenlet`, innermost first, and end it. */
-function close(greenlet: Greenlet): void {
+function close(greenlet: Greenlet): undefined {
   if ((greenlet.status & RUNNING) === 0) abortStart(greenlet);
   const side = greenlet.rare();
   const { deliveries } = side;

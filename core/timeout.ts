@@ -7,11 +7,11 @@
 // Expiry comes after the slice (scheduler.ts): what could commit by the deadline has.
 // Sources: S8; trio's move_on_after and fail_after; gevent.Timeout for the identity.
 
+import { Arm, type ArmGroup } from './arm.ts';
 import { requireOp, startInner } from './body.ts';
 import { isKilled, Killed, NotInGreenletError, TimeoutError } from './errors.ts';
 import { WrapperFrame } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
-import { Arm, type ArmGroup } from './arm.ts';
 import { kernel, readyResult } from './kernel.ts';
 import { describeOp, READY_LEAF } from './leaf.ts';
 import type { Op, Resume, Trap, Waitable, WaitDescription } from './op.ts';

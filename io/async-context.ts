@@ -19,7 +19,7 @@
 // or without a store; capture in a turn without store 2-3 ns resource, 1 ns frame; elsewhere
 // 16-20 ns resource, 1 ns frame; capture of a store 14-20 ns resource, 1 ns frame; turn 0.5-20 ns.
 // Mode "scope": 30-50 ns a step (24+ without the frame: 70-85).
-import { AsyncLocalStorage, AsyncResource, executionAsyncId, executionAsyncResource } from "node:async_hooks";
+import { AsyncLocalStorage, AsyncResource, executionAsyncId, executionAsyncResource } from 'node:async_hooks';
 
 /** A captured context, opaque to the kernel; `undefined` is the empty one. */
 export type Context = object;
@@ -30,7 +30,7 @@ export interface ContextHolder {
 }
 
 export interface AsyncContext {
-  readonly mode: "frame" | "resource" | "scope";
+  readonly mode: 'frame' | 'resource' | 'scope';
   /** The context of the running code, for one new greenlet. */
   capture(): Context | undefined;
   /** fn(arg) in the holder's context; what fn leaves there goes back to the holder. */
@@ -56,12 +56,12 @@ function findFrameClass(): FrameClass | undefined {
   const store = {};
   const probe = (): FrameClass | undefined => {
     storage.enterWith(store);
-    const resource = new AsyncResource("GreenletProbe") as unknown as Record<symbol, unknown>;
+    const resource = new AsyncResource('GreenletProbe') as unknown as Record<symbol, unknown>;
     for (const key of Object.getOwnPropertySymbols(resource)) {
       const frame = resource[key];
-      if (typeof frame !== "object" || frame === null) continue;
+      if (typeof frame !== 'object' || frame === null) continue;
       const found = frame.constructor as unknown as Partial<FrameClass> | undefined;
-      if (typeof found?.current !== "function" || typeof found.set !== "function") continue;
+      if (typeof found?.current !== 'function' || typeof found.set !== 'function') continue;
       if (found.current() !== frame) continue;
       found.set(undefined);
       if (found.current() !== undefined || storage.getStore() !== undefined) continue;
@@ -71,7 +71,7 @@ function findFrameClass(): FrameClass | undefined {
     return undefined;
   };
   // In a scope of its own, so that the probe's store stays out of the loader's context.
-  return new AsyncResource("GreenletProbe").runInAsyncScope(probe);
+  return new AsyncResource('GreenletProbe').runInAsyncScope(probe);
 }
 
 function frameMode(): AsyncContext | undefined {
@@ -80,7 +80,7 @@ function frameMode(): AsyncContext | undefined {
   const current = (): Context | undefined => frames.current();
   const set = (frame: Context | undefined): void => frames.set(frame);
   return {
-    mode: "frame",
+    mode: 'frame',
     capture: current,
     step(holder, fn, arg) {
       set(holder.context);
@@ -125,10 +125,10 @@ class LateContext {}
 
 /** The symbol under which Node finds the public resource that stands for an internal one. */
 function findPublicResourceKey(): symbol | undefined {
-  const probe = new AsyncResource("GreenletProbe");
+  const probe = new AsyncResource('GreenletProbe');
   const asked: symbol[] = [];
   const get = (target: object, key: string | symbol, receiver: unknown): unknown => {
-    if (typeof key === "symbol") asked.push(key);
+    if (typeof key === 'symbol') asked.push(key);
     return Reflect.get(target, key, receiver);
   };
   Object.setPrototypeOf(probe, new Proxy(AsyncResource.prototype, { get }));
@@ -138,7 +138,7 @@ function findPublicResourceKey(): symbol | undefined {
   });
   const stand = {};
   for (const key of new Set(asked)) {
-    const resource = new AsyncResource("GreenletProbe");
+    const resource = new AsyncResource('GreenletProbe');
     Object.defineProperty(resource, key, { value: stand });
     if (resource.runInAsyncScope(executionAsyncResource) === stand) return key;
   }
@@ -148,17 +148,17 @@ function findPublicResourceKey(): symbol | undefined {
 function resourceMode(): AsyncContext | undefined {
   // `_propagate` is what copies the stores to each new resource. (Trying it out with a store would
   // enable promise hooks for a moment, which V8 does not quite forget.)
-  if (!("_propagate" in AsyncLocalStorage.prototype)) return undefined;
+  if (!('_propagate' in AsyncLocalStorage.prototype)) return undefined;
   const key = findPublicResourceKey();
   if (key === undefined) return undefined;
 
   let current: Context | undefined;
   let storesSeen = false;
-  const hub = new AsyncResource("GreenletHub", { requireManualDestroy: true });
+  const hub = new AsyncResource('GreenletHub', { requireManualDestroy: true });
   const hubId = hub.asyncId();
   Object.defineProperty(hub, key, { get: () => (current ??= new LateContext()) });
 
-  const newResource = (): AsyncResource => new AsyncResource("Greenlet", executionAsyncId());
+  const newResource = (): AsyncResource => new AsyncResource('Greenlet', executionAsyncId());
   /** While any AsyncLocalStorage is enabled, a new resource makes Node look at the current one. */
   const storesEnabled = (): boolean => {
     const outer = current;
@@ -178,7 +178,7 @@ function resourceMode(): AsyncContext | undefined {
     }
   };
   return {
-    mode: "resource",
+    mode: 'resource',
     capture() {
       if (executionAsyncId() === hubId) {
         if (current === undefined) return undefined;
@@ -214,7 +214,7 @@ function resourceMode(): AsyncContext | undefined {
 
 /** The mode that needs only what Node documents. Exported for the tests. */
 export function scopeMode(): AsyncContext {
-  const capture = (): AsyncResource => new AsyncResource("Greenlet");
+  const capture = (): AsyncResource => new AsyncResource('Greenlet');
   const loaded = capture();
   const body = <A, R>(holder: ContextHolder, fn: (arg: A) => R, arg: A): R => {
     try {
@@ -226,7 +226,7 @@ export function scopeMode(): AsyncContext {
   const scopeOf = (context: Context | undefined): AsyncResource =>
     (context as AsyncResource | undefined) ?? loaded.runInAsyncScope(capture);
   return {
-    mode: "scope",
+    mode: 'scope',
     capture,
     step: <A, R>(holder: ContextHolder, fn: (arg: A) => R, arg: A): R =>
       scopeOf(holder.context).runInAsyncScope(body<A, R>, undefined, holder, fn, arg),

@@ -18,7 +18,12 @@ export interface EmitterLike {
 export type EventSource = EmitterLike | EventTarget;
 
 /** Listen to `event`, and to `error` of an emitter; the function that is returned takes both away. */
-function listen(source: EventSource, event: string | symbol, onEvent: Listener, onError: (error: unknown) => void): () => void {
+function listen(
+  source: EventSource,
+  event: string | symbol,
+  onEvent: Listener,
+  onError: (error: unknown) => void,
+): () => void {
   if ('addEventListener' in source) {
     const name = String(event);
     source.addEventListener(name, onEvent);
@@ -38,9 +43,11 @@ function requireSource(source: unknown, event: unknown, taker: string): void {
   const isSource =
     typeof candidate === 'object' &&
     candidate !== null &&
-    (typeof candidate.addEventListener === 'function' || (typeof candidate.on === 'function' && typeof candidate.removeListener === 'function'));
+    (typeof candidate.addEventListener === 'function' ||
+      (typeof candidate.on === 'function' && typeof candidate.removeListener === 'function'));
   if (!isSource) throw new TypeError(`${taker} takes an EventEmitter or an EventTarget, not ${nameOf(source)}`);
-  if (typeof event !== 'string' && typeof event !== 'symbol') throw new TypeError(`${taker} takes the name of an event, not ${nameOf(event)}`);
+  if (typeof event !== 'string' && typeof event !== 'symbol')
+    throw new TypeError(`${taker} takes the name of an event, not ${nameOf(event)}`);
 }
 
 class Once<A extends unknown[]> extends ExternalWait<A> {

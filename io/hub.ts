@@ -4,9 +4,9 @@
 // noticed without false alarms.
 // Source: gevent's hub.
 
+import type { EventListeners } from '../core/events.ts';
 import { install } from '../core/install.ts';
 import { parkedReport } from '../core/quiescence.ts';
-import type { EventListeners } from '../core/events.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import { spawn } from '../core/spawn.ts';
 import { NodeDriver } from './node-driver.ts';
@@ -14,7 +14,7 @@ import { NodeDriver } from './node-driver.ts';
 const driver = new NodeDriver();
 /** @internal */
 export const scheduler: Scheduler = install(driver);
-driver.turn = () => scheduler.turn();
+driver.attach(scheduler);
 
 /** Counters of the hub; each is a number at this moment or a total since the start. */
 export interface HubStats {

@@ -28,7 +28,10 @@ export function main(body: () => Op<unknown>): void {
   let drain: NodeJS.Timeout | undefined;
 
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (received !== undefined) return dieOf(signal);
+    if (received !== undefined) {
+      dieOf(signal);
+      return;
+    }
     received = signal;
     drain = setTimeout(() => {
       process.stderr.write(`still alive ${DRAIN_MS} ms after ${signal}:\n${parkedReport(scheduler.greenlets())}\n`);
@@ -64,7 +67,10 @@ export function main(body: () => Op<unknown>): void {
 function endTheRest(done: () => void): void {
   const left = scheduler.greenlets();
   let alive = left.length;
-  if (alive === 0) return done();
+  if (alive === 0) {
+    done();
+    return;
+  }
   for (const greenlet of left) {
     greenlet.link(() => {
       const { outcome } = greenlet;

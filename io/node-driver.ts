@@ -13,6 +13,7 @@
 
 import type { Driver } from '../core/driver.ts';
 import type { Greenlet } from '../core/greenlet.ts';
+import type { Scheduler } from '../core/scheduler.ts';
 import { asyncContext } from './async-context.ts';
 
 const { setImmediate, setTimeout, clearTimeout, setInterval } = globalThis;
@@ -30,9 +31,16 @@ export class NodeDriver implements Driver {
     step: (greenlet, step) => asyncContext.step(greenlet, step, greenlet),
     turn: (turn) => asyncContext.turn(turn, undefined),
   };
-  /** The scheduler's turn; set once, by the hub. */
-  turn: () => void = () => {};
-  readonly #runTurn = (): void => this.turn();
+  #scheduler: Scheduler | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  readonly #runTurn = (): void => {
+    this.#immediate = undefined;
+    this.#scheduler?.turn();
+  };
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    this.#scheduler?.askTurn();
+  };
   #timer: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -40,8 +48,18 @@ export class NodeDriver implements Driver {
     return clock.now();
   }
 
-  askTurn(): void {
-    setImmediate(this.#runTurn);
+  /** Say whose turns these are; once, before anything is asked for. */
+  attach(scheduler: Scheduler): void {
+    this.#scheduler = scheduler;
+  }
+
+  askTurn(holding: boolean): void {
+    if (this.#immediate === undefined) {
+      this.#immediate = setImmediate(this.#runTurn);
+      if (!holding) this.#immediate.unref();
+    } else if (holding) {
+      this.#immediate.ref();
+    }
   }
 
   wakeAt(deadlineMs: number): void {
@@ -49,7 +67,7 @@ export class NodeDriver implements Driver {
     this.#timer = undefined;
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.min(Math.max(Math.ceil(deadlineMs - clock.now()), 1), LONGEST_DELAY_MS);
-    this.#timer = setTimeout(this.#runTurn, delayMs);
+    this.#timer = setTimeout(this.#onTimer, delayMs);
     // Whether the process lives is for hold() to say.
     this.#timer.unref();
   }

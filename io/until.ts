@@ -32,7 +32,8 @@ class UntilCall<T> extends ExternalWait<T> {
     const controller = new AbortController();
     ticket.onRetract = () => controller.abort();
     const promise: unknown = this.#make(controller.signal);
-    if (!isThenable(promise)) throw new TypeError(`the function given to until returned ${nameOf(promise)}, not a promise`);
+    if (!isThenable(promise))
+      throw new TypeError(`the function given to until returned ${nameOf(promise)}, not a promise`);
     follow(promise as PromiseLike<T>, ticket);
   }
   describe(): WaitDescription {
@@ -49,7 +50,11 @@ function follow<T>(promise: PromiseLike<T>, ticket: Ticket<T>): void {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === 'object' || typeof value === 'function') && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as PromiseLike<unknown>).then === 'function'
+  );
 }
 
 /**

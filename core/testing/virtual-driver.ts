@@ -23,6 +23,7 @@ export class VirtualDriver implements Driver {
   readonly fatalErrors: unknown[] = [];
   #nowMs = 0;
   #turnAsked = false;
+  #turnHeld = false;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #random: number;
   #turnsLeft: number;
@@ -38,8 +39,9 @@ export class VirtualDriver implements Driver {
     return this.#nowMs;
   }
 
-  askTurn(): void {
+  askTurn(holding: boolean): void {
     this.#turnAsked = true;
+    this.#turnHeld ||= holding;
     this.#turnWanted?.();
   }
 
@@ -68,13 +70,16 @@ export class VirtualDriver implements Driver {
   runUntilIdle(scheduler: Scheduler): void {
     for (;;) {
       while (this.#turnAsked) {
-        if (this.#turnsLeft === 0) throw new UsageError(`the simulation took too many turns: does ${busiest(scheduler)} spin at one instant?`);
+        if (scheduler.live === 0 && !this.#turnHeld) return; // only daemons are left
+        if (this.#turnsLeft === 0)
+          throw new UsageError(`the simulation took too many turns: does ${busiest(scheduler)} spin at one instant?`);
         this.#turnsLeft -= 1;
         this.#turnAsked = false;
+        this.#turnHeld = false;
         scheduler.turn();
       }
       // While something outside is awaited, time must not run ahead of it.
-      if (scheduler.externalWaits > 0 || this.#wakeAtMs === Number.POSITIVE_INFINITY) return;
+      if (scheduler.externalWaits > 0 || scheduler.live === 0 || this.#wakeAtMs === Number.POSITIVE_INFINITY) return;
       this.#nowMs = Math.max(this.#nowMs, this.#wakeAtMs);
       this.#wakeAtMs = Number.POSITIVE_INFINITY;
       this.#turnAsked = true;
