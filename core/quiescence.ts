@@ -16,9 +16,9 @@ const MOST_STACKS = 50;
 /** Called by the driver when the host has nothing left to do. */
 export function reportStuck(scheduler: Scheduler): void {
   if (scheduler.live === 0) {
-    if (!killAllOf(scheduler.greenlets(), 'only daemons were left')) return;
-    // A turn that holds the process, so that their finally blocks run.
-    scheduler.atTurnEnd(() => {});
+    killAllOf(scheduler.greenlets(), 'only daemons were left');
+    // A turn that holds the process, as long as their finally blocks still run.
+    if (scheduler.runQueue.size > 0) scheduler.atTurnEnd(() => {});
     return;
   }
   if (!scheduler.idle) return;

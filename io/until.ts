@@ -13,6 +13,8 @@ class UntilPromise<T> extends ExternalWait<T> {
   constructor(promise: PromiseLike<T>) {
     super();
     this.#promise = promise;
+    // Whoever makes this Op means to wait, but it may start a turn later: until then a rejection is no unhandled one.
+    promise.then(undefined, () => {});
   }
   protected begin(ticket: Ticket<T>): void {
     follow(this.#promise, ticket);

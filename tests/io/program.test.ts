@@ -1,0 +1,137 @@
+// program.test.ts: whole programs in a process of their own: exit status, signals, deadlocks, errors that nobody looks at.
+import { spawn as spawnProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const folder = mkdtempSync(path.join(root, 'tests/.tmp-program-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let programs = 0;
+
+/** Run `source` as a module; each line that it prints with 'kill SIGNAL' is answered with that signal. */
+function runProgram(source: string): Promise<Ended> {
+  programs += 1;
+  const file = path.join(folder, `program-${programs}.mts`);
+  writeFileSync(file, source.replaceAll("'tendril'", JSON.stringify(path.join(root, 'io/index.ts'))));
+  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], { cwd: root });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    for (const [, signal] of chunk.toString().matchAll(/kill (SIG\w+)/g)) child.kill(signal as NodeJS.Signals);
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk));
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
+}
+
+describe.concurrent('a program', () => {
+  it('S11: waiting on a channel that nobody feeds ends with a DeadlockError that names who waits where, and runs its finally', async () => {
+    const { code, stdout, stderr } = await runProgram(`
+      import { Channel, main } from 'tendril';
+      main(function* body() {
+        const jobs = new Channel(0, { name: 'jobs' });
+        try { yield* jobs.receive(); } finally { console.log('cleaned up'); }
+      });`);
+    expect(stdout).toBe('cleaned up\n');
+    expect(stderr).toMatch(/DeadlockError: deadlock: 1 greenlet is parked/);
+    expect(stderr).toMatch(/main \(greenlet-1\) waits: receive on channel jobs/);
+    expect(stderr).toMatch(/at body \(.*program-\d+\.mts:5/);
+    expect(code).toBe(1);
+  });
+
+  it('S11: a referenced timer gives no false alarm, an unreferenced one does not hide a deadlock', async () => {
+    const wait = (unref: string) => `
+      import { Channel, run } from 'tendril';
+      const jobs = new Channel<number>();
+      setTimeout(() => jobs.trySend(1), 100)${unref};
+      try { console.log(await run(() => jobs.receive())); } catch (error) { console.log(error.code); }`;
+    const [held, unheld] = await Promise.all([runProgram(wait('')), runProgram(wait('.unref()'))]);
+    expect(held).toMatchObject({ code: 0, stdout: '1\n' });
+    expect(unheld).toMatchObject({ code: 0, stdout: 'ERR_DEADLOCK\n' });
+  });
+
+  it('S10: a failure that nobody looks at ends the program with its stack and a hint', async () => {
+    const { code, stderr } = await runProgram(`
+      import { run, sleep, spawn } from 'tendril';
+      spawn(function* careless() { yield* sleep(1); throw new RangeError('nobody looks'); });
+      await run(() => sleep(10_000));`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/greenlet-1 failed and nobody has looked: join it, link it or spawn it in a scope/);
+    expect(stderr).toMatch(/RangeError: nobody looks\n\s+at careless/);
+  });
+
+  it('S10: the hub gets it instead if it listens', async () => {
+    const { code, stdout } = await runProgram(`
+      import { hub, run, sleep, spawn } from 'tendril';
+      hub.on('error', (error, greenlet) => console.log(String(error), greenlet?.name));
+      spawn(function* () { yield* sleep(1); throw new Error('seen by the hub'); });
+      await run(() => sleep(20));`);
+    expect(stdout).toBe('Error: seen by the hub greenlet-1\n');
+    expect(code).toBe(0);
+  });
+
+  it('S15: daemons do not keep it alive, and their finally blocks run', async () => {
+    const { code, stdout } = await runProgram(`
+      import { run, sleep, spawnWith, yieldNow } from 'tendril';
+      function* spin(name: string) { try { for (;;) yield* yieldNow(); } finally { console.log(name, 'ends'); } }
+      function* tick(name: string) { try { for (;;) yield* sleep(1); } finally { console.log(name, 'ends'); } }
+      spawnWith({ daemon: true }, spin, 'spinner');
+      spawnWith({ daemon: true }, tick, 'ticker');
+      console.log(await run(function* () { yield* sleep(10); return 'done'; }));`);
+    expect(stdout).toBe('done\nspinner ends\nticker ends\n');
+    expect(code).toBe(0);
+  });
+
+  it('S16: a signal runs every finally, then ends the process with that signal', async () => {
+    const { signal, stdout } = await runProgram(`
+      import { main, shield, sleep, spawn } from 'tendril';
+      main(function* () {
+        spawn(function* () { try { yield* sleep(1e6); } finally { yield* shield(sleep(10)); console.log('other cleaned up'); } });
+        try { yield* sleep(0); console.log('kill SIGTERM'); yield* sleep(1e6); } finally { console.log('main cleaned up'); }
+      });`);
+    expect(stdout).toBe('kill SIGTERM\nmain cleaned up\nother cleaned up\n');
+    expect(signal).toBe('SIGTERM');
+  });
+
+  it('S16: a second signal ends it at once', async () => {
+    const { signal, stdout } = await runProgram(`
+      import { main, shield, sleep } from 'tendril';
+      main(function* () {
+        try { console.log('kill SIGINT'); yield* sleep(1e6); }
+        finally { console.log('kill SIGTERM'); yield* shield(sleep(4000)); console.log('not reached'); }
+      });`);
+    expect(stdout).toBe('kill SIGINT\nkill SIGTERM\n');
+    expect(signal).toBe('SIGTERM');
+  });
+
+  it('S16: what is left when the body ends is killed, and the signal handlers are gone', async () => {
+    const { code, stdout } = await runProgram(`
+      import { main, sleep, spawn } from 'tendril';
+      process.on('exit', () => console.log(process.listenerCount('SIGINT'), process.listenerCount('SIGTERM')));
+      main(function* () {
+        spawn(function* () { try { yield* sleep(1e6); } finally { console.log('rest cleaned up'); } });
+        yield* sleep(1);
+      });`);
+    expect(stdout).toBe('rest cleaned up\n0 0\n');
+    expect(code).toBe(0);
+  });
+
+  it('reports greenlets that stay parked after every run has ended as a leak', async () => {
+    const { code, stdout } = await runProgram(`
+      import { Channel, hub, run, sleep, spawn } from 'tendril';
+      hub.on('leak', (greenlets, report) => console.log(greenlets.length, report.split('\\n')[0].trim()));
+      await run(function* () { spawn(() => new Channel(0, { name: 'forgotten' }).receive()); yield* sleep(1); });
+      console.log('ended');`);
+    expect(stdout).toBe('ended\n1 greenlet-2 waits: receive on channel forgotten\n');
+    expect(code).toBe(0);
+  });
+});
