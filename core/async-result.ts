@@ -7,6 +7,7 @@ import { ResultSetError } from './errors.ts';
 import { readyResult } from './kernel.ts';
 import type { Waitable, WaitDescription } from './op.ts';
 import { FAILED } from './status.ts';
+import { created } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
@@ -37,12 +38,12 @@ export class AsyncResult<T> {
 
   /** Wait for the value. Switches only if it is not set. @throws the error that was set; Killed if killed while waiting. */
   get(): Waitable<T> {
-    return new ResultWait<T>(this, true);
+    return created(new ResultWait<T>(this, true));
   }
 
   /** Wait until it is set, to a value or an error. @throws Killed if killed while waiting. */
   wait(): Waitable<void> {
-    return new ResultWait<void>(this, false);
+    return created(new ResultWait<void>(this, false));
   }
 
   #settle(state: 'value' | 'error', content: unknown): void {

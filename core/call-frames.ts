@@ -15,8 +15,12 @@ export function noteCallers(error: unknown, callers: readonly Iterator<Trap, unk
   if (typeof error !== 'object' || error === null || frames.has(error)) return;
   const found: string[] = [];
   for (let i = callers.length - 1; i >= 0 && found.length < MOST_CALLERS; i -= 1) {
-    const line = probe(callers[i] as Iterator<Trap, unknown, Resume>)[0];
-    if (line !== undefined) found.push(line.trim());
+    try {
+      const line = probe(callers[i] as Iterator<Trap, unknown, Resume>)[0];
+      if (line !== undefined) found.push(line.trim());
+    } catch {
+      // A caller that is no generator may do anything when it is resumed.
+    }
   }
   frames.set(error, found);
 }

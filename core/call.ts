@@ -10,8 +10,9 @@ import { isGenerator, requireOp } from './body.ts';
 import { OpReusedError } from './errors.ts';
 import { CALL_RESULT, kernel } from './kernel.ts';
 import { checkStart, LEAF } from './leaf.ts';
-import type { Op, Resume, Trap } from './op.ts';
+import { type Body, nameOf, type Op, type Resume, type Trap } from './op.ts';
 import { RUNNING, START_MASK } from './status.ts';
+import { created, used } from './unstarted.ts';
 
 /** Its first next() hands the callee to the run loop; from then on it is an ordinary leaf. */
 class CallLeaf implements Iterator<Trap, unknown, Resume> {
@@ -64,5 +65,29 @@ class CallOp<T> implements Op<T> {
  */
 export function call<T>(op: Op<T>): Op<T> {
   requireOp(op, 'call');
-  return new CallOp(op);
+  used(op);
+  return created(new CallOp(op));
+}
+
+/** A generator function's call, as a description that can be started again: each start calls it anew. */
+class FnOp<A extends readonly unknown[], T> implements Op<T> {
+  readonly #body: Body<A, T>;
+  readonly #args: A;
+  constructor(body: Body<A, T>, args: A) {
+    this.#body = body;
+    this.#args = args;
+  }
+  [Symbol.iterator](): Iterator<Trap, T, Resume> {
+    return new CallOp(this.#body(...this.#args))[Symbol.iterator]();
+  }
+}
+
+/**
+ * Wrap a generator function so that each `yield* wrapped(...)` is a `call`: for recursion and for deep chains with many waits.
+ *
+ * Never switches itself. @throws TypeError if `body` is no function.
+ */
+export function fn<A extends readonly unknown[], T>(body: Body<A, T>): (...args: A) => Op<T> {
+  if (typeof body !== 'function') throw new TypeError(`fn takes a generator function, not ${nameOf(body)}`);
+  return (...args) => created(new FnOp(body, args));
 }

@@ -8,17 +8,29 @@
 //   buffered.size < capacity  implies  senders is empty
 //   senders and receivers both wait  implies  all of them belong to one select()
 //   closed                    implies  senders and receivers are empty
+//
+// `preference` decides who runs first when a hand-over completes, exactly as in Stackless. A select, or a twin that never waits, has no
+// side to put off: for them only the woken side's place in the queue changes.
 // Sources: Go's chan.go, TinyGo's chan.go (single-threaded), Stackless channels (names); S7.
 
 import { ChannelClosedError } from './errors.ts';
 import { Fifo } from './fifo.ts';
-import { readyResult } from './kernel.ts';
-import type { Waitable, WaitDescription } from './op.ts';
-import { LAZY } from './status.ts';
+import { kernel, readyResult } from './kernel.ts';
+import { READY_LEAF, yieldCommitted } from './leaf.ts';
+import { MappedWait } from './mapped.ts';
+import type { Resume, Trap, Waitable, WaitDescription } from './op.ts';
+import { run } from './spawn.ts';
+import { FAILED, LAZY } from './status.ts';
+import { created } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** Who runs next when a hand-over completes: nobody in particular, the receiver or the sender. */
+export type ChannelPreference = 'none' | 'receiver' | 'sender';
+
 export interface ChannelOptions {
+  /** `none` (default): the woken side goes to the end of the run queue, the other goes on. */
+  readonly preference?: ChannelPreference | undefined;
   /** Shown in reports and errors. */
   readonly name?: string | undefined;
 }
@@ -26,11 +38,17 @@ export interface ChannelOptions {
 export class Channel<T> {
   readonly capacity: number;
   readonly name: string | undefined;
+  readonly preference: ChannelPreference;
   /** @internal */ readonly buffered: Fifo<T> = new Fifo();
   /** @internal */ readonly senders: WaitList = new WaitList();
   /** @internal */ readonly receivers: WaitList = new WaitList();
   #closed = false;
-  readonly #receive: Receive<T> = new Receive(this);
+  /** sendError was used: values have to be looked at. */
+  #carriesErrors = false;
+  /** The last look woke the side that is preferred: whoever looked goes to the end of the queue. @internal */
+  yieldsTo = false;
+  readonly #receive: Wait<T>;
+  #next: Waitable<IteratorResult<T, undefined>> | undefined;
 
   /**
    * @param capacity how many values may wait in the channel: 0, a positive integer or Infinity.
@@ -42,6 +60,8 @@ export class Channel<T> {
     }
     this.capacity = capacity;
     this.name = options.name;
+    this.preference = requirePreference(options.preference ?? 'none');
+    this.#receive = this.#makeReceive();
   }
 
   get closed(): boolean {
@@ -68,7 +88,17 @@ export class Channel<T> {
    * @see https://go.dev/ref/spec#Send_statements
    */
   send(value: T): Waitable<void> {
-    return new Send(this, value);
+    return created(this.preference === 'receiver' ? new SendThenYield(this, value) : new Send(this, value));
+  }
+
+  /**
+   * Send an error: the receiver that takes it throws it. As `send` otherwise.
+   *
+   * @see https://stackless.readthedocs.io/en/latest/library/stackless/channels.html
+   */
+  sendError(error: unknown): Waitable<void> {
+    this.#carriesErrors = true;
+    return this.send(new SentError(error) as T);
   }
 
   /**
@@ -80,7 +110,24 @@ export class Channel<T> {
    * @see https://go.dev/ref/spec#Receive_operator
    */
   receive(): Waitable<T> {
-    return this.#receive;
+    return kernel.watch === undefined ? this.#receive : created(this.#makeReceive());
+  }
+
+  /** Receive as an iterator does: `{done: false, value}`, or `{done: true}` once the channel is closed and drained. As `receive` otherwise. */
+  next(): Waitable<IteratorResult<T, undefined>> {
+    this.#next ??= new MappedWait<T, IteratorResult<T, undefined>>(this.#receive, {
+      value: (value) => ({ done: false, value }),
+      recover: (error) =>
+        error instanceof ChannelClosedError && error.channel === this
+          ? { value: { done: true, value: undefined } }
+          : undefined,
+    });
+    return this.#next;
+  }
+
+  /** For ordinary code: `for await (const value of channel)`. Ends when the channel is closed; leaving the loop does not close it. */
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
+    return { next: () => run(() => this.next()) };
   }
 
   /** Send `value` if that needs no waiting; false otherwise. Never switches. @throws ChannelClosedError if the channel is closed. */
@@ -90,38 +137,34 @@ export class Channel<T> {
 
   /** @internal */
   offer(value: T, op: string): boolean {
-    if (this.#closed) throw new ChannelClosedError(this.label(), op);
+    if (this.#closed) throw new ChannelClosedError(this, this.label(), op);
     const receiver = this.receivers.shift();
-    if (receiver !== undefined) receiver.fire(value, 0);
-    else if (this.buffered.size < this.capacity) this.buffered.push(value);
-    else return false;
+    if (receiver !== undefined) {
+      if (this.#carriesErrors && value instanceof SentError) receiver.fire(value.error, FAILED);
+      else receiver.fire(value, 0);
+      if (this.preference === 'receiver') this.#prefer(receiver);
+    } else if (this.buffered.size < this.capacity) {
+      this.buffered.push(value);
+    } else {
+      return false;
+    }
     return true;
   }
 
   /** Receive a value if there is one; undefined otherwise. Never switches. @throws ChannelClosedError if it is closed and drained. */
   tryReceive(): { value: T } | undefined {
-    if (this.buffered.size > 0) {
-      const value = this.buffered.shift();
-      this.#refill();
-      return { value };
-    }
-    const sender = this.senders.shift();
-    if (sender !== undefined) {
-      const value = sender.value as T;
-      sender.fire(undefined, 0);
-      return { value };
-    }
-    if (this.#closed) throw new ChannelClosedError(this.label(), 'tryReceive');
-    return undefined;
+    if (!this.lookReceive('tryReceive')) return undefined;
+    const value = readyResult.value as T;
+    readyResult.value = undefined;
+    return { value };
   }
 
   /** No more values: what waits in the channel can still be received, then receivers get ChannelClosedError; senders get it at once. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const label = this.label();
-    this.senders.fireAll(() => new ChannelClosedError(label, 'send'), LAZY);
-    this.receivers.fireAll(() => new ChannelClosedError(label, 'receive'), LAZY);
+    this.senders.fireAll(() => new ChannelClosedError(this, this.label(), 'send'), LAZY);
+    this.receivers.fireAll(() => new ChannelClosedError(this, this.label(), 'receive'), LAZY);
   }
 
   /** @internal */
@@ -137,21 +180,34 @@ export class Channel<T> {
     sender.fire(undefined, 0);
   }
 
+  #makeReceive(): Wait<T> {
+    return this.preference === 'sender' ? new ReceiveThenYield(this) : new Receive(this);
+  }
+
+  #prefer(woken: Waiter): void {
+    woken.owner().scope.scheduler.runQueue.promoteNewest();
+    this.yieldsTo = true;
+  }
+
   /** @internal */
-  lookReceive(): boolean {
+  lookReceive(op: string): boolean {
+    let value: T;
     if (this.buffered.size > 0) {
-      readyResult.value = this.buffered.shift();
+      value = this.buffered.shift();
       if (this.senders.size > 0) this.#refill();
-      return true;
-    }
-    const sender = this.senders.shift();
-    if (sender !== undefined) {
-      readyResult.value = sender.value;
+    } else {
+      const sender = this.senders.shift();
+      if (sender === undefined) {
+        if (this.#closed) throw new ChannelClosedError(this, this.label(), op);
+        return false;
+      }
+      value = sender.value as T;
       sender.fire(undefined, 0);
-      return true;
+      if (this.preference === 'sender') this.#prefer(sender);
     }
-    if (this.#closed) throw new ChannelClosedError(this.label(), 'receive');
-    return false;
+    if (this.#carriesErrors && value instanceof SentError) throw value.error;
+    readyResult.value = value;
+    return true;
   }
 
   /** Throw if an invariant does not hold. */
@@ -173,46 +229,84 @@ export class Channel<T> {
 }
 
 class Receive<T> extends Wait<T> {
-  readonly #channel: Channel<T>;
+  protected readonly channel: Channel<T>;
   constructor(channel: Channel<T>) {
     super();
-    this.#channel = channel;
+    this.channel = channel;
   }
   look(): boolean {
-    return this.#channel.lookReceive();
+    return this.channel.lookReceive('receive');
   }
   enlist(waiter: Waiter): void {
-    this.#channel.receivers.push(waiter);
+    this.channel.receivers.push(waiter);
   }
   retract(waiter: Waiter): void {
-    this.#channel.receivers.remove(waiter);
+    this.channel.receivers.remove(waiter);
   }
   describe(): WaitDescription {
-    return { op: 'receive', object: this.#channel.label() };
+    return { op: 'receive', object: this.channel.label() };
   }
 }
 
 class Send<T> extends Wait<void> {
-  readonly #channel: Channel<T>;
+  protected readonly channel: Channel<T>;
   readonly #value: T;
   constructor(channel: Channel<T>, value: T) {
     super();
-    this.#channel = channel;
+    this.channel = channel;
     this.#value = value;
   }
   look(): boolean {
-    if (!this.#channel.offer(this.#value, 'send')) return false;
+    if (!this.channel.offer(this.#value, 'send')) return false;
     readyResult.value = undefined;
     return true;
   }
   enlist(waiter: Waiter): void {
     waiter.value = this.#value;
-    this.#channel.senders.push(waiter);
+    this.channel.senders.push(waiter);
   }
   retract(waiter: Waiter): void {
-    this.#channel.senders.remove(waiter);
+    this.channel.senders.remove(waiter);
   }
   describe(): WaitDescription {
-    return { op: 'send', object: this.#channel.label() };
+    return { op: 'send', object: this.channel.label() };
   }
+}
+
+/** An error on its way through a channel. */
+class SentError {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** Of a channel that prefers receivers: a completed send lets the receiver run first. */
+class SendThenYield<T> extends Send<T> {
+  override [Symbol.iterator](): Iterator<Trap, void, Resume> {
+    this.channel.yieldsTo = false;
+    return yieldIfWoken(super[Symbol.iterator](), this.channel);
+  }
+}
+
+/** Of a channel that prefers senders: a completed receive lets the sender run first. */
+class ReceiveThenYield<T> extends Receive<T> {
+  override [Symbol.iterator](): Iterator<Trap, T, Resume> {
+    this.channel.yieldsTo = false;
+    return yieldIfWoken(super[Symbol.iterator](), this.channel);
+  }
+}
+
+function yieldIfWoken<T>(
+  started: Iterator<Trap, T, Resume>,
+  channel: { yieldsTo: boolean },
+): Iterator<Trap, T, Resume> {
+  return channel.yieldsTo && (started as unknown) === READY_LEAF
+    ? (yieldCommitted(kernel.current) as Iterator<Trap, T, Resume>)
+    : started;
+}
+
+function requirePreference(preference: unknown): ChannelPreference {
+  if (preference === 'none' || preference === 'receiver' || preference === 'sender') return preference;
+  throw new TypeError(`a channel's preference is 'none', 'receiver' or 'sender', not ${String(preference)}`);
 }

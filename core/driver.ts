@@ -38,6 +38,8 @@ export interface Driver {
   onQuiescent(listener: () => void): void;
   /** An error that nobody can handle any more: end the program with it, as the host does for an uncaught exception. */
   fatal(error: unknown, greenlet: Greenlet | undefined): void;
+  /** Tell the developer something; only used in development mode. */
+  warn(warning: Error): void;
   /** How long a slice may run before the host gets to poll, in milliseconds. Infinity in a closed world. */
   readonly sliceMs: number;
   /** In development mode, spawn sites and lock sites are captured with their stacks. */

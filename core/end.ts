@@ -3,16 +3,16 @@
 // The order matters: frames are left before joiners are woken (a timer must not fire for a greenlet that is done), the registry is left
 // before the scope is told, and reports come last, because they need to know who has looked.
 
-import { GreenletKilledError, isKilled, type Killed } from './errors.ts';
+import { isKilled } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
-import { fireJoiners } from './join.ts';
-import { CALLING, DONE, FAILED, KILLED, moved, NEW, SEEN, STALE_ENTRY, STARTED } from './status.ts';
+import { fireJoiners, killedError } from './join.ts';
+import { CALLING, DELAYED, DONE, FAILED, KILLED, moved, NEW, SEEN, STALE_ENTRY, STARTED } from './status.ts';
 
 /** End `greenlet` with a value, or with the error that it threw. */
 export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
   const { side, scope } = greenlet;
   const { scheduler } = scope;
-  let flags = (greenlet.status & (NEW | STARTED)) === (NEW | STARTED) ? STALE_ENTRY : 0;
+  let flags = (greenlet.status & (NEW | STARTED | DELAYED)) === (NEW | STARTED) ? STALE_ENTRY : 0;
   if (failed) flags |= endedByItsOwnKill(greenlet, value) ? FAILED | KILLED : FAILED;
   for (let { frame } = greenlet; frame !== undefined; frame = frame.outer) {
     if (frame.slot !== -1) scheduler.timeouts.cancel(frame);
@@ -25,6 +25,7 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
   greenlet.parentLink = undefined;
   greenlet.value = value;
   if (side !== undefined) {
+    if (side.delay !== undefined) scheduler.sleepers.cancel(side.delay);
     if (side.asParent !== undefined) side.asParent.greenlet = undefined;
     for (let lock = side.ownedLocks; lock !== undefined; lock = lock.nextOwned) lock.abandoned(greenlet);
     side.ownedLocks = undefined;
@@ -32,6 +33,8 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
     side.throws = undefined;
     if (side.links !== undefined) scheduler.runLinks(greenlet, side.links);
     side.links = undefined;
+    for (const ender of side.enders ?? []) ender();
+    side.enders = undefined;
   }
   fireJoiners(greenlet);
   scope.childEnded(greenlet);
@@ -44,9 +47,7 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
 
 /** The error of `greenlet`, which failed, as others see it. */
 export function failureOf(greenlet: Greenlet): unknown {
-  if ((greenlet.status & KILLED) === 0) return greenlet.value;
-  const killed = greenlet.value as Killed;
-  return new GreenletKilledError(greenlet.name, killed.reason, killed);
+  return (greenlet.status & KILLED) === 0 ? greenlet.value : killedError(greenlet);
 }
 
 // A Killed counts only if it was made for this greenlet's own frame: one of a timeout that was kept and thrown later, or of another

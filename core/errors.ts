@@ -70,8 +70,12 @@ export class WouldBlockError extends UsageError {
 /** The channel is closed (and drained, for a receiver). */
 export class ChannelClosedError extends UsageError {
   override readonly code: string = 'ERR_CHANNEL_CLOSED';
-  constructor(channel: string, op: string) {
-    super(`${op} on ${channel}, which is closed`);
+  /** The channel that is closed. */
+  readonly channel: object;
+  constructor(channel: object, label: string, op: string) {
+    super(`${op} on ${label}, which is closed`);
+    this.channel = channel;
+    hide(this, 'channel');
   }
 }
 
@@ -109,10 +113,14 @@ export class ClosedError extends UsageError {
 /** A timeout expired before its Op was done. `timeout` is the very Op that `timeout()` made, so that nested ones can be told apart. */
 export class TimeoutError extends ResourceError {
   override readonly code: string = 'ERR_TIMEOUT';
+  /** The limit: a duration, or the point in time of a deadline(). */
   readonly timeoutMs: number;
   readonly timeout: object;
-  constructor(timeoutMs: number, timeout: object, what?: string) {
-    super(`timed out after ${Math.round(timeoutMs)} ms${what === undefined ? '' : ` in ${what}`}`);
+  constructor(timeoutMs: number, timeout: object, what?: string, absolute = false) {
+    const limit = absolute
+      ? `at its deadline, ${Math.round(timeoutMs)} ms on the hub's clock,`
+      : `after ${Math.round(timeoutMs)} ms`;
+    super(`timed out ${limit}${what === undefined ? '' : ` in ${what}`}`.replace(/,$/, ''));
     this.timeoutMs = timeoutMs;
     this.timeout = timeout;
     hide(this, 'timeout');
@@ -151,6 +159,42 @@ export class DeadlockError extends ResourceError {
     this.greenlets = greenlets;
     hide(this, 'report');
     hide(this, 'greenlets');
+  }
+}
+
+/** A party gave up, or the barrier was aborted or reset: not all will come. */
+export class BrokenBarrierError extends ResourceError {
+  override readonly code: string = 'ERR_BROKEN_BARRIER';
+  constructor(barrier: string) {
+    super(`${barrier} is broken: a party was killed or timed out, or abort() or reset() was called; reset() makes it whole`);
+  }
+}
+
+/** There is nothing to take, and the caller does not want to wait. */
+export class QueueEmptyError extends ResourceError {
+  override readonly code: string = 'ERR_QUEUE_EMPTY';
+  constructor(queue: string) {
+    super(`${queue} is empty`);
+  }
+}
+
+/** There is no room, and the caller does not want to wait. */
+export class QueueFullError extends ResourceError {
+  override readonly code: string = 'ERR_QUEUE_FULL';
+  constructor(queue: string, capacity: number) {
+    super(`${queue} is full: its capacity is ${capacity}`);
+  }
+}
+
+/** The queue is closed (and drained, for a getter). */
+export class QueueClosedError extends ResourceError {
+  override readonly code: string = 'ERR_QUEUE_CLOSED';
+  /** The queue that is closed. */
+  readonly queue: object;
+  constructor(queue: object, label: string, op: string) {
+    super(`${op} on ${label}, which is closed`);
+    this.queue = queue;
+    hide(this, 'queue');
   }
 }
 
@@ -202,18 +246,18 @@ export function suppressedErrors(error: unknown): readonly unknown[] {
 
 /** Note that `later` was dropped in favour of `first`. False if `first` cannot carry it. @internal */
 export function suppress(first: unknown, later: unknown): boolean {
+  if (Object.is(first, later)) return true;
   if (!isObject(first)) return false;
-  if (first === later) return true;
   const list = suppressed.get(first);
   if (list === undefined) suppressed.set(first, [later]);
-  else list.push(later);
+  else if (!list.includes(later)) list.push(later);
   return true;
 }
 
 /** A short text of any thrown value; never throws. */
 export function printable(value: unknown): string {
   try {
-    return value instanceof Error ? value.message : String(value);
+    return String(value instanceof Error ? value.message : value);
   } catch {
     return 'a value that cannot be printed';
   }

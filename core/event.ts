@@ -6,6 +6,7 @@
 
 import { readyResult } from './kernel.ts';
 import type { Waitable, WaitDescription } from './op.ts';
+import { createdOrShared } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
@@ -36,7 +37,7 @@ export class Event {
 
   /** Wait until the flag is up. Switches only if it is down. @throws Killed if killed while waiting. */
   wait(): Waitable<void> {
-    return this.#wait;
+    return createdOrShared(this.#wait, () => new EventWait(this));
   }
 }
 

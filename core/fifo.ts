@@ -23,6 +23,11 @@ export class Fifo<T> {
     return value;
   }
 
+  /** The oldest, left where it is. Only call this when `size` is not 0. */
+  peek(): T {
+    return this.#ring[this.#head] as T;
+  }
+
   #grow(): void {
     const old = this.#ring;
     const wide = new Array<T | undefined>(old.length * 2).fill(undefined);

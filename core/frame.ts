@@ -17,7 +17,7 @@ import type { Resume, Trap } from './op.ts';
 import { ATTENTION, moved, PARKED, READY, RETRACTED, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
 
-export type FrameKind = 'greenlet' | 'timeout' | 'scope' | 'shield';
+export type FrameKind = 'greenlet' | 'timeout' | 'scope' | 'shield' | 'noBlock';
 
 export class Frame implements Timer {
   readonly kind: FrameKind;
@@ -90,12 +90,14 @@ export abstract class WrapperFrame extends Frame implements Iterator<Trap, unkno
 
   next(token: Resume): IteratorResult<Trap, unknown> {
     let result: IteratorResult<Trap, unknown>;
+    let done: boolean | undefined;
     try {
       result = this.inner.next(token);
+      done = result.done; // of a foreign iterator this may throw
     } catch (error) {
       return this.ended(error);
     }
-    if (result.done === true) this.leaveOnce();
+    if (done === true) this.leaveOnce();
     return result;
   }
 

@@ -1,15 +1,16 @@
-// gather.ts: several Ops at once, each in a child greenlet of one scope: all of them, or the first.
+// gather.ts: several Ops at once, each in a child greenlet of one scope: all of them, or the first, or the first that succeeds.
 //
 // Being scopes, they leave nothing behind: whoever is not needed any more is killed and awaited before the result is returned.
 // `race` drops the result of a loser that had already happened; to lose nothing, use select.
-// Sources: Promise.all, Promise.race (names), trio's nurseries (what happens to the rest).
+// Sources: Promise.all and its siblings (names), trio's nurseries (what happens to the rest).
 
 import { AsyncResult } from './async-result.ts';
 import { isGenerator, requireOp } from './body.ts';
-import { OpReusedError, UsageError } from './errors.ts';
+import { OpReusedError, rethrowKilled, UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { type Scope, scope } from './scope.ts';
+import { created, used } from './unstarted.ts';
 
 type Results<O extends readonly Op<unknown>[]> = { -readonly [K in keyof O]: O[K] extends Op<infer T> ? T : never };
 
@@ -51,10 +52,47 @@ function* raceOne(op: Op<unknown>, first: AsyncResult<unknown>): Op<void> {
   if (!first.ready) first.set(value);
 }
 
+function* runAny(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {
+  const first = new AsyncResult<{ value: unknown } | undefined>({ name: 'any' });
+  const errors: unknown[] = [];
+  let left = ops.length;
+  const attempt = function* (op: Op<unknown>, index: number): Op<void> {
+    const outcome = yield* settle(op);
+    left -= 1;
+    if (outcome.status === 'rejected') errors[index] = outcome.reason;
+    if (first.ready) return;
+    if (outcome.status === 'fulfilled') first.set({ value: outcome.value });
+    else if (left === 0) first.set(undefined);
+  };
+  ops.forEach((op, index) => void s.spawn(attempt, op, index));
+  const winner = yield* first.get();
+  s.killChildren('another one succeeded');
+  if (winner === undefined) throw new AggregateError(errors, `all ${ops.length} Ops given to any() failed`);
+  return winner.value;
+}
+
+function* runAllSettled(s: Scope, ops: readonly Op<unknown>[]): Op<PromiseSettledResult<unknown>[]> {
+  const children = ops.map((op) => s.spawn(settle, op));
+  const results: PromiseSettledResult<unknown>[] = [];
+  for (const child of children) results.push(yield* child.get());
+  return results;
+}
+
+/** How `op` ends, as a value. A kill is no outcome: it goes on. */
+function* settle(op: Op<unknown>): Op<PromiseSettledResult<unknown>> {
+  try {
+    return { status: 'fulfilled', value: yield* op };
+  } catch (reason) {
+    rethrowKilled(reason);
+    return { status: 'rejected', reason };
+  }
+}
+
 function requireOps(ops: unknown, taker: string): readonly Op<unknown>[] {
   if (!Array.isArray(ops)) throw new TypeError(`${taker} takes an array of Ops`);
   ops.forEach((op, index) => {
     requireOp(op, `${taker}: element ${index}: ${taker}`);
+    used(op);
   });
   return [...ops];
 }
@@ -67,7 +105,7 @@ function requireOps(ops: unknown, taker: string): readonly Op<unknown>[] {
  * @throws the first error in time. @throws TypeError if an element is no Op. @throws Killed if the greenlet is killed: so are all children.
  */
 export function all<const O extends readonly Op<unknown>[]>(ops: O): Op<Results<O>> {
-  return new Gather('all', requireOps(ops, 'all'), runAll) as unknown as Op<Results<O>>;
+  return created(new Gather('all', requireOps(ops, 'all'), runAll)) as unknown as Op<Results<O>>;
 }
 
 /**
@@ -80,5 +118,30 @@ export function all<const O extends readonly Op<unknown>[]>(ops: O): Op<Results<
 export function race<const O extends readonly Op<unknown>[]>(ops: O): Op<Results<O>[number]> {
   const list = requireOps(ops, 'race');
   if (list.length === 0) throw new UsageError('race of no Ops would wait for ever');
-  return new Gather('race', list, runRace) as unknown as Op<Results<O>[number]>;
+  return created(new Gather('race', list, runRace)) as unknown as Op<Results<O>[number]>;
+}
+
+/**
+ * Run all `ops` at once and return the result of the first that succeeds; the others are killed and awaited.
+ *
+ * Switches. @throws AggregateError with the errors in the order of `ops` if all fail. @throws UsageError if there are no ops.
+ */
+export function any<const O extends readonly Op<unknown>[]>(ops: O): Op<Results<O>[number]> {
+  const list = requireOps(ops, 'any');
+  if (list.length === 0) throw new UsageError('any of no Ops would wait for ever');
+  return created(new Gather('any', list, runAny)) as unknown as Op<Results<O>[number]>;
+}
+
+/** What `allSettled` returns for each of its Ops. */
+export type Settled<O extends readonly Op<unknown>[]> = {
+  -readonly [K in keyof O]: O[K] extends Op<infer T> ? PromiseSettledResult<T> : never;
+};
+
+/**
+ * Run all `ops` at once and return how each of them ended, in the order given.
+ *
+ * Switches. @throws TypeError if an element is no Op. @throws Killed if the greenlet is killed: so are all children.
+ */
+export function allSettled<const O extends readonly Op<unknown>[]>(ops: O): Op<Settled<O>> {
+  return created(new Gather('allSettled', requireOps(ops, 'allSettled'), runAllSettled)) as unknown as Op<Settled<O>>;
 }

@@ -23,6 +23,7 @@ import type { Scope } from './scope.ts';
 import { type ParentLink, Side } from './side.ts';
 import {
   DAEMON,
+  DELAYED,
   DONE,
   FAILED,
   type GreenletState,
@@ -36,6 +37,8 @@ import {
   STATE,
   stateName,
 } from './status.ts';
+import type { Timer } from './timers.ts';
+import { created } from './unstarted.ts';
 import type { Wait } from './wait.ts';
 import type { Waiter, WaitList } from './wait-list.ts';
 
@@ -99,6 +102,27 @@ export class Greenlet<T = unknown> implements Waiter {
     return this;
   }
 
+  /** Be alive from now on, but run only after `delayMs`. @internal */
+  startLater(delayMs: number): this {
+    this.status |= STARTED | DELAYED;
+    this.scope.add(this as Greenlet);
+    const { scheduler } = this.scope;
+    if (delayMs === Number.POSITIVE_INFINITY) return this;
+    const timer: Timer = {
+      deadlineMs: 0,
+      order: 0,
+      slot: -1,
+      due: () => {
+        this.status &= ~DELAYED;
+        scheduler.enqueue(this as Greenlet);
+      },
+    };
+    this.rare().delay = timer;
+    scheduler.sleepers.arm(timer, delayMs);
+    scheduler.timersChanged();
+    return this;
+  }
+
   get name(): string {
     return this.side?.name ?? `greenlet-${this.id}`;
   }
@@ -138,7 +162,7 @@ export class Greenlet<T = unknown> implements Waiter {
    * @throws Killed if the caller is killed while it waits.
    */
   join(): Waitable<void> {
-    return new JoinWait(this);
+    return created(new JoinWait(this as Greenlet));
   }
 
   /**
@@ -149,7 +173,7 @@ export class Greenlet<T = unknown> implements Waiter {
    * @throws GreenletKilledError if it was killed; otherwise as `join`.
    */
   get(): Waitable<T> {
-    return new GetWait<T>(this);
+    return created(new GetWait<T>(this as Greenlet));
   }
 
   /** A promise of this greenlet's value, for ordinary code. It settles at the end of a turn. */
@@ -229,6 +253,18 @@ export class Greenlet<T = unknown> implements Waiter {
     const inner = probe(this.iterator);
     const outer = (this.side?.callers ?? []).map(probe).reverse();
     return [inner, ...outer].flat().join('\n');
+  }
+
+  /** Have the kernel do `ender` as soon as this greenlet has ended. @internal */
+  onEnd(ender: () => void): void {
+    const side = this.rare();
+    side.enders ??= [];
+    side.enders.push(ender);
+  }
+
+  /** Somebody looks after its failure: it is not reported as unseen. @internal */
+  markSeen(): void {
+    this.status |= SEEN;
   }
 
   /** @internal */

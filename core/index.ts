@@ -3,9 +3,11 @@
 // Nothing is installed by importing this: on Node import `tendril`, which brings a driver; elsewhere call `install(driver)`.
 
 export { AsyncResult } from './async-result.ts';
-export { call } from './call.ts';
+export { call, fn } from './call.ts';
 export { callerFrames } from './call-frames.ts';
-export { Channel, type ChannelOptions } from './channel.ts';
+export { Channel, type ChannelOptions, type ChannelPreference } from './channel.ts';
+export { Coroutine } from './coroutine.ts';
+export { type JoinAllOptions, joinAll, killAll } from './crowd.ts';
 export type { ContextCarrier, Driver } from './driver.ts';
 export {
   BusyError,
@@ -33,16 +35,24 @@ export {
 } from './errors.ts';
 export { Event } from './event.ts';
 export type { EventListeners } from './events.ts';
-export { all, race } from './gather.ts';
+export { all, allSettled, any, race, type Settled } from './gather.ts';
 export { Greenlet, type GreenletOutcome, type SpawnOptions } from './greenlet.ts';
+export { Group } from './group.ts';
+export { idle, park, unpark } from './idle.ts';
+export type { ImapOptions, MapIterator } from './imap.ts';
 export { install } from './install.ts';
+export type { Instrument } from './instruments.ts';
 export { Mutex } from './mutex.ts';
+export { noBlock } from './no-block.ts';
 export type { Body, Op, ResultOf, Resume, Trap, Waitable, WaitDescription } from './op.ts';
+export { Pool } from './pool.ts';
+export { type Awaitable, iwait, type Readiness, type Ready, type WaitOptions, wait } from './readiness.ts';
 export type { Scheduler, SchedulerStats } from './scheduler.ts';
 export { type Scope, scope } from './scope.ts';
 export { type SelectArms, type Selected, type SelectedElse, type SelectOptions, select } from './select.ts';
 export { Semaphore } from './semaphore.ts';
 export { shield } from './shield.ts';
 export { sleep, sleepUntil, yieldNow } from './sleep.ts';
-export { current, now, run, spawn, spawnWith } from './spawn.ts';
-export { type TimeoutOptions, timeout } from './timeout.ts';
+export { current, now, run, spawn, spawnLater, spawnWith } from './spawn.ts';
+export { type Backoff, type SuperviseOptions, supervise } from './supervise.ts';
+export { deadline, type TimeoutOptions, timeout } from './timeout.ts';

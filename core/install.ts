@@ -4,6 +4,7 @@ import type { Driver } from './driver.ts';
 import { UsageError } from './errors.ts';
 import { kernel } from './kernel.ts';
 import { Scheduler } from './scheduler.ts';
+import { UnstartedWatch } from './unstarted.ts';
 
 /** Make a scheduler over `driver` and use it for every spawn from ordinary code. @throws UsageError if there is one already. */
 export function install(driver: Driver): Scheduler {
@@ -11,5 +12,10 @@ export function install(driver: Driver): Scheduler {
     throw new UsageError('a driver is installed already: there is one scheduler per process');
   const scheduler = new Scheduler(driver);
   kernel.scheduler = scheduler;
+  if (driver.development) {
+    const watch = new UnstartedWatch((warning) => driver.warn(warning));
+    kernel.watch = watch;
+    driver.onQuiescent(() => watch.flush());
+  }
   return scheduler;
 }

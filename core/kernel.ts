@@ -10,10 +10,12 @@
 //   current is NOBODY outside a step
 //   readyResult and wakeResult hold no value after a slice
 
+import type { Transfer } from './coroutine.ts';
 import { UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import type { Trap } from './op.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { OpWatch } from './unstarted.ts';
 
 class Token {
   readonly name: string;
@@ -29,6 +31,7 @@ export const PROBE: Token = new Token('probe');
 /** The results that a step can end with, besides `done`. The run loop tells them apart by identity. */
 export const PARK_RESULT: IteratorYieldResult<Trap> = { done: false, value: new Token('park') as unknown as Trap };
 export const CALL_RESULT: IteratorYieldResult<Trap> = { done: false, value: new Token('call') as unknown as Trap };
+export const SWITCH_RESULT: IteratorYieldResult<Trap> = { done: false, value: new Token('switch') as unknown as Trap };
 export const CLOSE_RESULT: IteratorYieldResult<Trap> = { done: false, value: new Token('close') as unknown as Trap };
 
 /** What an Op that completes at its start returns through READY; `look` puts its value here. */
@@ -50,6 +53,10 @@ class Kernel {
   scheduler: Scheduler | undefined = undefined;
   /** The Op of the CALL that is being handed to the run loop. */
   callee: unknown = undefined;
+  /** The transfer between coroutines that is being handed to the run loop. */
+  transfer: Transfer | undefined = undefined;
+  /** In development mode: who is told of the Ops that are made. */
+  watch: OpWatch | undefined = undefined;
   /** The stack that the last probe took. */
   probedStack = '';
 }

@@ -13,7 +13,7 @@
 // Never cancel with generator.return(): if a delegated child's finally yields, the frame has left return mode and the parent runs on.
 // Sources: curio's traps, trio's level-triggered cancellation (S3).
 
-import { InternalError, isKilled, Killed, NotInGreenletError, OpIteratedError, UsageError } from './errors.ts';
+import { InternalError, Killed, NotInGreenletError, OpIteratedError, UsageError, WouldBlockError } from './errors.ts';
 import { attentionChanged } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
 import { CLOSE_RESULT, kernel, PARK_RESULT, PROBE, readyResult, WAKE, wakeResult } from './kernel.ts';
@@ -27,6 +27,7 @@ import {
   FAILED,
   LAZY,
   moved,
+  NO_BLOCK,
   PARKED,
   READY,
   RESTART,
@@ -60,13 +61,15 @@ export function start(op: Wait<unknown>): LeafIterator {
 function startSlowly(me: Greenlet, op: Wait<unknown>): LeafIterator {
   const urgent = checkStart(me, () => describeOp(op.describe()));
   if (urgent !== undefined) return urgent;
-  // Left: deliveries were counted and a shield masks the kill. An Op that returns a value ends the count.
-  if (kernel.budget === 0) return yieldForBudget(me, op);
-  kernel.budget -= 1;
+  // Left: deliveries were counted and a shield masks the kill (an Op that returns a value ends the count), or nothing may wait here.
+  const mayWait = (me.status & NO_BLOCK) === 0;
+  if (mayWait && kernel.budget === 0) return yieldForBudget(me, op);
+  kernel.budget = Math.max(kernel.budget - 1, 0);
   if (op.look(me)) {
     resetDeliveries(me);
     return READY_LEAF;
   }
+  if (!mayWait) throw new WouldBlockError(`${describeOp(op.describe())} would have to wait, inside noBlock()`);
   park(me, op);
   return LEAF;
 }
@@ -124,6 +127,15 @@ function park(me: Greenlet, op: Wait<unknown>): void {
 function yieldForBudget(me: Greenlet, op: Wait<unknown>): LeafIterator {
   me.status = moved(me.status, READY) | RESTART | YIELDED | ARRIVING;
   me.waitingOn = op;
+  me.scope.scheduler.enqueue(me);
+  return LEAF;
+}
+
+/** The Op has committed, its value is in readyResult, and others are to run before its greenlet goes on. A kill cannot undo it any more. */
+export function yieldCommitted(me: Greenlet): LeafIterator {
+  me.status = moved(me.status, READY) | ARRIVING;
+  me.value = readyResult.value;
+  readyResult.value = undefined;
   me.scope.scheduler.enqueue(me);
   return LEAF;
 }
@@ -204,7 +216,7 @@ class Leaf implements LeafIterator {
 
   throw(error: unknown): IteratorResult<Trap, unknown> {
     const me = kernel.current;
-    if ((me.status & CLOSING) !== 0 || isKilled(error)) throw error;
+    if ((me.status & CLOSING) !== 0) throw error;
     throw misuse(me, 'was resumed by throw(), which only the scheduler may do: use greenlet.throw() instead');
   }
 }

@@ -20,12 +20,13 @@ export class RunQueue {
     this.size += 1;
   }
 
-  /** Put `greenlet` before all others: for a hand-over that must run next. */
-  unshift(greenlet: Greenlet): void {
-    if (this.size > this.#mask) this.#grow();
+  /** Let the entry that was pushed last run before all others: for a hand-over that prefers the woken side. */
+  promoteNewest(): void {
+    const from = (this.#head + this.size - 1) & this.#mask;
+    const greenlet = this.#ring[from];
+    this.#ring[from] = undefined;
     this.#head = (this.#head - 1) & this.#mask;
     this.#ring[this.#head] = greenlet;
-    this.size += 1;
   }
 
   shift(): Greenlet | undefined {

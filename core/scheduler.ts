@@ -6,7 +6,8 @@
 //   3. expire due timeouts    of whoever still waits: what could commit by the deadline has had its chance in 2 (S8)
 //   4. links, settlements     user code that is no greenlet runs here and only here (S20)
 //   5. report failures        that nobody has looked at (S10)
-//   6. reconcile the driver   one wake-up for the earliest deadline; hold the process or let it go
+//   6. hand over output       what was written in this turn goes to the host, gathered (outlets.ts)
+//   7. reconcile the driver   one wake-up for the earliest deadline; hold the process or let it go
 //
 // A driver's wake-up, a socket's callback, a promise: all they do is commit an outcome, queue a greenlet and ask for a turn.
 //
@@ -21,13 +22,16 @@ import type { Driver } from './driver.ts';
 import { InternalError } from './errors.ts';
 import { Events } from './events.ts';
 import type { Greenlet } from './greenlet.ts';
+import { type Instrument, Instruments } from './instruments.ts';
 import { kernel, readyResult, wakeResult } from './kernel.ts';
+import { type Outlet, OutletList } from './outlets.ts';
 import { reportStuck } from './quiescence.ts';
 import { RunQueue } from './run-queue.ts';
 import { openScopes, Scope } from './scope.ts';
-import { DAEMON, NEW, READY, SEEN, STALE_ENTRY, UNSEEN } from './status.ts';
+import { DAEMON, DONE, NEW, READY, SEEN, STALE_ENTRY, UNSEEN } from './status.ts';
 import { resume } from './step.ts';
 import { TimerQueue } from './timers.ts';
+import { WaitList } from './wait-list.ts';
 
 /** The clock is read after 1, 2, 4, ... steps and then after every 64, so that slow steps end a slice at once and fast ones pay little. */
 const MOST_STEPS_BETWEEN_READINGS = 64;
@@ -49,6 +53,8 @@ export class Scheduler {
   readonly runQueue: RunQueue = new RunQueue();
   readonly sleepers: TimerQueue = new TimerQueue();
   readonly timeouts: TimerQueue = new TimerQueue();
+  /** Those who wait until nobody else can run. */
+  readonly idlers: WaitList = new WaitList();
   readonly root: Scope;
   readonly events: Events;
   readonly stats: SchedulerStats = { spawned: 0, ended: 0, turns: 0, staleWakes: 0, orphans: 0, closeErrors: 0 };
@@ -59,6 +65,8 @@ export class Scheduler {
   externalWaits = 0;
   /** Bodies of run() that have not ended, with what rejects them. */
   readonly runs: Map<Greenlet, (error: unknown) => void> = new Map();
+  /** Undefined as long as there are none, so that nothing is paid for. */
+  #instruments: Instruments | undefined = undefined;
   #ids = 0;
   #turnAsked = false;
   /** The turn that was asked for matters to more than daemons. */
@@ -70,6 +78,7 @@ export class Scheduler {
   #holding = false;
   #callbacks: (() => void)[] = [];
   #unseen: Greenlet[] = [];
+  readonly #outlets: OutletList = new OutletList();
   readonly #boundTurn = (): void => this.#turn();
 
   constructor(driver: Driver) {
@@ -91,6 +100,7 @@ export class Scheduler {
   /** Queue `greenlet`, whose state is new or ready. */
   enqueue(greenlet: Greenlet): void {
     this.runQueue.push(greenlet);
+    if (this.#instruments !== undefined && (greenlet.status & READY) !== 0) this.#instruments.tell('woken', greenlet);
     if (!this.#turnAsked) this.askTurn();
   }
 
@@ -131,6 +141,12 @@ export class Scheduler {
     this.askTurn();
   }
 
+  /** Have `outlet` hand over what it has collected, once, when the greenlets of this turn (or of the next one) have run. */
+  handOverLater(outlet: Outlet): void {
+    this.#outlets.add(outlet);
+    if (!this.#inTurn) this.askTurn();
+  }
+
   runLinks(greenlet: Greenlet, links: readonly ((greenlet: Greenlet) => void)[]): void {
     for (const link of links) this.atTurnEnd(() => link(greenlet));
   }
@@ -142,6 +158,7 @@ export class Scheduler {
 
   greenletStarted(greenlet: Greenlet): void {
     this.stats.spawned += 1;
+    this.#instruments?.tell('spawned', greenlet);
     if ((greenlet.status & DAEMON) !== 0) {
       this.daemons += 1;
       return;
@@ -152,9 +169,26 @@ export class Scheduler {
 
   greenletEnded(greenlet: Greenlet): void {
     this.stats.ended += 1;
+    this.#instruments?.tell('ended', greenlet);
     if ((greenlet.status & DAEMON) === 0) this.live -= 1;
     else this.daemons -= 1;
   }
+
+  /** Tell `instrument` of every greenlet's life; the function that is returned ends that. */
+  instrument(instrument: Instrument): () => void {
+    this.#instruments ??= new Instruments(this);
+    this.#instruments.add(instrument);
+    return () => {
+      this.#instruments?.remove(instrument);
+      if (this.#instruments?.size === 0) this.#instruments = undefined;
+    };
+  }
+
+  readonly #toldResume = (greenlet: Greenlet): void => {
+    this.#instruments?.tell('running', greenlet);
+    resume(greenlet);
+    if ((greenlet.status & DONE) === 0) this.#instruments?.tell('parked', greenlet);
+  };
 
   /** Every live greenlet, in the order of the scopes that hold them. */
   greenlets(): Greenlet[] {
@@ -191,9 +225,11 @@ export class Scheduler {
       this.timeouts.settle(nowMs);
       this.sleepers.fireDue(nowMs);
       this.#slice(nowMs);
+      if (this.idlers.size > 0 && this.runQueue.size === 0) this.idlers.fireAll(undefined, 0);
       this.timeouts.fireDue(nowMs);
       this.#runCallbacks();
       this.#reportUnseen();
+      this.#outlets.handOverAll(this.events);
     } finally {
       this.#inTurn = false;
       this.#turnAsked = false;
@@ -206,6 +242,7 @@ export class Scheduler {
   #slice(startMs: number): void {
     const { runQueue, driver } = this;
     const { context, sliceMs } = driver;
+    const step = this.#instruments === undefined ? resume : this.#toldResume;
     let stepsLeft = 1;
     let stride = 1;
     for (let greenlet = runQueue.shift(); greenlet !== undefined; greenlet = runQueue.shift()) {
@@ -213,8 +250,8 @@ export class Scheduler {
         this.#skipped(greenlet);
         continue;
       }
-      if (context === undefined) resume(greenlet);
-      else context.step(greenlet, resume);
+      if (context === undefined) step(greenlet);
+      else context.step(greenlet, step);
       stepsLeft -= 1;
       if (stepsLeft === 0) {
         const nowMs = driver.now();
@@ -267,7 +304,7 @@ export class Scheduler {
 
   #reconcile(): void {
     const { driver } = this;
-    if (this.runQueue.size > 0 || this.#callbacks.length > 0) this.askTurn();
+    if (this.runQueue.size > 0 || this.#callbacks.length > 0 || this.idlers.size > 0) this.askTurn();
     const nowMs = driver.now();
     this.sleepers.settle(nowMs);
     this.timeouts.settle(nowMs);
@@ -293,7 +330,7 @@ export class Scheduler {
       this.runQueue.size === 0 &&
       this.#callbacks.length === 0 &&
       this.externalWaits === 0 &&
-      this.sleepers.size + this.timeouts.size === 0
+      this.sleepers.size + this.timeouts.size + this.idlers.size === 0
     );
   }
 }

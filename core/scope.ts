@@ -12,15 +12,25 @@
 //   state 'closed'  implies  size is 0
 // Source: trio's nurseries.
 
+import { AsyncResult } from './async-result.ts';
 import type { AnyBody } from './body.ts';
-import { isKilled, ScopeClosedError, suppress } from './errors.ts';
+import {
+  GreenletKilledError,
+  isKilled,
+  NotInGreenletError,
+  OpIteratedError,
+  ScopeClosedError,
+  suppress,
+  UsageError,
+} from './errors.ts';
 import { Frame } from './frame.ts';
 import { Greenlet } from './greenlet.ts';
 import { kernel, readyResult } from './kernel.ts';
 import type { Body, Op, Resume, Trap, WaitDescription } from './op.ts';
 import type { Scheduler } from './scheduler.ts';
 import { shield } from './shield.ts';
-import { CLOSING, FAILED, KILLED, STARTED } from './status.ts';
+import { CLOSING, DONE, FAILED, KILLED, STARTED } from './status.ts';
+import { created } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
@@ -58,6 +68,21 @@ export class Scope {
     child.start();
     if (this.state === 'dying') child.kill('its scope is dying');
     return child;
+  }
+
+  /**
+   * Spawn a child and wait until it calls its first argument, `ready(value)`; returns that value. The child goes on.
+   *
+   * Switches. An error of the child before that is thrown here and does not end the scope; if this wait is killed, so is the child.
+   *
+   * @throws what the child throws before it is ready; UsageError if it ends without. Otherwise as `spawn`.
+   * @see https://trio.readthedocs.io/en/stable/reference-core.html#trio.Nursery.start
+   */
+  start<R, A extends readonly unknown[]>(
+    body: (ready: (value: R) => void, ...args: A) => Op<unknown>,
+    ...args: A
+  ): Op<R> {
+    return startReady(this, body, args);
   }
 
   /** Kill every child, and those that are spawned from now on. */
@@ -129,6 +154,8 @@ export class Scope {
         yield* shield(Number.POSITIVE_INFINITY, this.#drained);
       } catch (error) {
         this.fail(error); // thrown in with throw(); we still wait
+        // Iterated by hand, this would be started, and refused, for ever.
+        if (error instanceof OpIteratedError) this.#abandon();
       }
     }
     this.close();
@@ -168,6 +195,33 @@ export class Scope {
     const all: Greenlet[] = [];
     for (let child = this.first; child !== undefined; child = child.scopeNext) all.push(child);
     return all;
+  }
+}
+
+function* startReady<R, A extends readonly unknown[]>(
+  s: Scope,
+  body: (ready: (value: R) => void, ...args: A) => Op<unknown>,
+  args: A,
+): Op<R> {
+  const started = new AsyncResult<R>({ name: 's.start' });
+  const ready = (value: R): void => started.set(value);
+  const child = s.spawn(function* () {
+    try {
+      yield* body(ready, ...args);
+      if (!started.ready) started.setError(new UsageError('the body given to s.start ended without calling ready()'));
+    } catch (error) {
+      if (started.ready || isKilled(error)) throw error;
+      started.setError(error);
+    } finally {
+      if (!started.ready)
+        started.setError(new GreenletKilledError('the greenlet given to s.start', undefined, undefined));
+    }
+  });
+  try {
+    return yield* started.get();
+  } catch (error) {
+    if (isKilled(error)) child.kill(error.reason);
+    throw error;
   }
 }
 
@@ -215,6 +269,7 @@ class ScopeOp<T> implements Op<T> {
 
   *[Symbol.iterator](): Generator<Trap, T, Resume> {
     const me = kernel.current;
+    if ((me.status & DONE) !== 0) throw new NotInGreenletError('scope');
     const frame = new ScopeFrame('scope', me);
     const scope = new Scope(me.scope.scheduler, frame);
     frame.enter();
@@ -234,5 +289,5 @@ class ScopeOp<T> implements Op<T> {
  */
 export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
   if (typeof body !== 'function') throw new TypeError('scope takes a generator function: scope(function* (s) {...})');
-  return new ScopeOp(body);
+  return created(new ScopeOp(body));
 }

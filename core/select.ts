@@ -12,6 +12,7 @@ import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
 import { isOp, nameOf, type Waitable, type WaitDescription } from './op.ts';
 import type { Outcome } from './status.ts';
+import { created, used } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
@@ -112,7 +113,8 @@ class Selecting implements ArmGroup {
   readonly waiter: Waiter;
   readonly #select: Select;
   readonly #arms: Arm[] = [];
-  #fired = false;
+  /** An arm has been fired, or the wait was retracted: user code that an arm's enlist calls can do either. */
+  #over = false;
 
   constructor(select: Select, waiter: Waiter) {
     this.#select = select;
@@ -121,27 +123,27 @@ class Selecting implements ArmGroup {
 
   enlist(): void {
     const { waits } = this.#select;
-    try {
-      for (let i = 0; i < waits.length && !this.#fired; i += 1) {
-        const arm = new Arm(this, i);
-        // Entered only after it is enlisted: an arm that fires, or throws, meanwhile must not be retracted.
+    for (let i = 0; i < waits.length && !this.#over; i += 1) {
+      const arm = new Arm(this, i);
+      // Entered before it is enlisted: a kill from within has to retract it too.
+      this.#arms.push(arm);
+      try {
         (waits[i] as Wait<unknown>).enlist(arm);
-        this.#arms.push(arm);
+      } catch (error) {
+        // One that throws is not enlisted.
+        this.retractAllBut(i);
+        throw error;
       }
-      if (this.#fired) this.retractAllBut(-1);
-    } catch (error) {
-      this.retractAllBut(-1);
-      throw error;
     }
   }
 
   armFired(arm: Arm, value: unknown, outcome: Outcome): void {
-    this.#fired = true;
     this.retractAllBut(arm.index);
     this.waiter.fire(outcome === 0 ? { key: this.#select.keys[arm.index], value } : value, outcome);
   }
 
   retractAllBut(winner: number): void {
+    this.#over = true;
     for (const arm of this.#arms) {
       if (arm.index !== winner) (this.#select.waits[arm.index] as Wait<unknown>).retract(arm);
     }
@@ -179,16 +181,13 @@ export function select(arms: SelectArms, options: SelectOptions & { readonly els
         : 'select takes Waitables';
       throw new TypeError(`select: arm '${name}' is ${nameOf(arm)}: ${hint}`);
     }
+    used(arm);
     keys.push(positional ? Number(name) : name);
     waits.push(arm);
   }
   const otherwise = Object.hasOwn(options, 'else') ? { value: options.else } : undefined;
   if (waits.length === 0 && otherwise === undefined)
     throw new UsageError('select without an arm would wait for ever: give it one, or `else`');
-  return new Select(
-    keys,
-    waits,
-    options.priority === true,
-    otherwise,
-  ) as Wait<unknown> as Waitable<unknown> as Waitable<never>;
+  const op = new Select(keys, waits, options.priority === true, otherwise);
+  return created(op) as Wait<unknown> as Waitable<unknown> as Waitable<never>;
 }

@@ -12,6 +12,7 @@ import { kernel } from './kernel.ts';
 import { READY_LEAF } from './leaf.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { ATTENTION, COUNTED, DONE } from './status.ts';
+import { created, used } from './unstarted.ts';
 
 export const DEFAULT_GRACE_MS = 5000;
 
@@ -86,5 +87,6 @@ export function shield<T>(first: number | Op<T>, second?: Op<T>): Op<T> {
   requireOp(op, 'shield');
   if (typeof graceMs !== 'number' || !(graceMs >= 0))
     throw new TypeError(`shield: graceMs must be a number >= 0, not ${String(graceMs)}`);
-  return new ShieldOp(op, graceMs);
+  used(op);
+  return created(new ShieldOp(op, graceMs));
 }

@@ -3,9 +3,12 @@
 //
 // Invariant: whoever reads it copes with its absence; only `greenlet.rare()` makes it.
 
+import type { Coroutine } from './coroutine.ts';
 import type { Frame } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
 import type { Resume, Trap } from './op.ts';
+import type { Timer } from './timers.ts';
+import type { Waiter } from './wait-list.ts';
 
 /** Where children find their parent; emptied when the parent ends, so that a chain of spawns keeps nothing alive. */
 export interface ParentLink {
@@ -32,8 +35,16 @@ export class Side {
   throws: unknown[] | undefined = undefined;
   /** Iterators that wait for a callee (`call`), outermost first. */
   callers: Iterator<Trap, unknown, Resume>[] | undefined = undefined;
+  /** Which of its coroutines runs; undefined as long as there is only the one that it began with. */
+  coroutine: Coroutine | undefined = undefined;
   links: ((greenlet: Greenlet) => void)[] | undefined = undefined;
+  /** What the kernel itself does when it ends, at once. Never user code. */
+  enders: (() => void)[] | undefined = undefined;
   asParent: ParentLink | undefined = undefined;
+  /** The waiter of its park(). */
+  parked: Waiter | undefined = undefined;
+  /** The timer of its delayed start. */
+  delay: Timer | undefined = undefined;
   ownedLocks: OwnedLock | undefined = undefined;
   /** Where it was spawned; in development mode only. */
   spawnSite: Error | undefined = undefined;

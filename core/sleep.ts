@@ -6,6 +6,7 @@
 import type { Waitable, WaitDescription } from './op.ts';
 import { READY, STATE, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
+import { created, createdOrShared } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
@@ -71,17 +72,18 @@ const YIELD: Waitable<void> = new Sleep(0, false);
  * @throws TypeError if `ms` is no number or NaN. @throws Killed if the greenlet is killed while it sleeps.
  */
 export function sleep(ms: number): Waitable<void> {
-  return ms === 0 ? YIELD : new Sleep(requireMs(ms, 'sleep'), false);
+  if (ms === 0) return yieldNow();
+  return created(new Sleep(requireMs(ms, 'sleep'), false));
 }
 
 /** Wait until `now()` has reached `deadlineMs`. As `sleep` otherwise. */
 export function sleepUntil(deadlineMs: number): Waitable<void> {
-  return new Sleep(requireMs(deadlineMs, 'sleepUntil'), true);
+  return created(new Sleep(requireMs(deadlineMs, 'sleepUntil'), true));
 }
 
 /** Let everybody who is runnable now run once. Always switches. @throws Killed if the greenlet is killed meanwhile. */
 export function yieldNow(): Waitable<void> {
-  return YIELD;
+  return createdOrShared(YIELD, () => new Sleep(0, false));
 }
 
 /** Check a duration. @throws TypeError if it is no number or NaN. */

@@ -9,6 +9,7 @@ import { NotInGreenletError } from './errors.ts';
 import { Greenlet, type SpawnOptions } from './greenlet.ts';
 import { kernel, requireScheduler } from './kernel.ts';
 import type { Body, Op } from './op.ts';
+import { requireMs } from './sleep.ts';
 import { DAEMON, DONE } from './status.ts';
 
 /**
@@ -35,6 +36,21 @@ export function spawnWith<A extends readonly unknown[], T>(
   if (options.name !== undefined) greenlet.rare().name = options.name;
   if (options.daemon === true) greenlet.status |= DAEMON;
   return greenlet.start();
+}
+
+/**
+ * As `spawn`, but it starts `delayMs` from now. The body is called now; killed before, it never runs.
+ *
+ * @throws TypeError if `delayMs` is no number. @see https://www.gevent.org/api/gevent.html#gevent.spawn_later
+ */
+export function spawnLater<A extends readonly unknown[], T>(
+  delayMs: number,
+  body: Body<A, T>,
+  ...args: A
+): Greenlet<T> {
+  requireMs(delayMs, 'spawnLater');
+  const greenlet = new Greenlet<T>(body as unknown as AnyBody<T>, ...args);
+  return greenlet.startLater(Math.max(delayMs, 0));
 }
 
 /** The greenlet that runs now. @throws NotInGreenletError in ordinary code. */

@@ -51,8 +51,15 @@ export const STARTED: number = 1 << 20;
 /** Ended before its first step: its first entry in the run queue is stale. */
 export const STALE_ENTRY: number = 1 << 21;
 
+/** unpark() came before park(). */
+export const PERMIT: number = 1 << 22;
+/** Inside noBlock(): a start that would enlist throws. */
+export const NO_BLOCK: number = 1 << 23;
+/** Started, but not queued yet: spawnLater. */
+export const DELAYED: number = 1 << 24;
+
 /** An Op may take the fast path when `status & START_MASK` is exactly RUNNING. */
-export const START_MASK: number = STATE | ATTENTION | COUNTED | CLOSING;
+export const START_MASK: number = STATE | ATTENTION | COUNTED | CLOSING | NO_BLOCK;
 /** A resume delivers a plain value when `status & RESUME_MASK` is exactly READY. */
 export const RESUME_MASK: number = STATE | COUNTED | CLOSING | RETRACTED | FAILED | LAZY | RESTART;
 

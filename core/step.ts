@@ -1,22 +1,32 @@
 // step.ts: one step of one greenlet: resume it, then see how it came back.
 //
-// A step ends in four ways: parked or queued (the usual one), done, thrown, or with a CALL, where the callee takes the caller's
-// place at once and hands its result back through the caller's leaf as a wake. Anything else is a foreign yield, and is thrown back in.
+// A step ends in five ways: parked or queued (the usual one), done, thrown, or with a CALL, where the callee takes the caller's
+// place at once and hands its result back through the caller's leaf as a wake, or with a SWITCH to another coroutine. Anything else is a foreign yield, and is thrown back in.
 //
 // `resume` is the hot path and must stay small. Errors of the greenlet and of the kernel are told apart by where they are thrown: only
 // the iterator's own calls are inside a try.
 
 import { startInner } from './body.ts';
 import { noteCallers } from './call-frames.ts';
+import { enterCoroutine, leaveCoroutine, suspendedParents, type Transfer } from './coroutine.ts';
 import { end } from './end.ts';
 import { KillIgnoredError, OpIteratedError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
-import { CALL_RESULT, CLOSE_RESULT, kernel, PARK_RESULT, STEP_BUDGET, WAKE } from './kernel.ts';
+import { CALL_RESULT, CLOSE_RESULT, kernel, PARK_RESULT, STEP_BUDGET, SWITCH_RESULT, WAKE } from './kernel.ts';
 import { abortStart } from './leaf.ts';
 import { isOp, nameOf, type Op, type Resume, type Trap } from './op.ts';
 import { ARRIVING, CALLING, CLOSING, DONE, FAILED, NEW, READY, RUNNING, STATE } from './status.ts';
 
-type Step = IteratorResult<Trap, unknown>;
+/** How the top iterator came back by a throw. */
+class Thrown {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+type Step = IteratorResult<Trap, unknown> | Thrown;
+type Runnable = Iterator<Trap, unknown, Resume>;
 
 /** Run `greenlet`, which is new or ready, until it parks, yields or ends. */
 export function resume(greenlet: Greenlet): void {
@@ -25,39 +35,61 @@ export function resume(greenlet: Greenlet): void {
   kernel.budget = STEP_BUDGET;
   let result: Step;
   try {
-    result = (greenlet.iterator as Iterator<Trap, unknown, Resume>).next(WAKE);
+    result = (greenlet.iterator as Runnable).next(WAKE);
   } catch (error) {
-    const next = threw(greenlet, error);
-    if (next !== undefined) settle(greenlet, next);
+    settle(greenlet, new Thrown(error));
     return;
   }
   if (result !== PARK_RESULT || (greenlet.status & (RUNNING | ARRIVING)) !== 0) settle(greenlet, result);
 }
 
-/** Deal with `result`, and with what follows from it, until the greenlet waits or has ended. */
+/**
+ * Deal with `result`, and with what follows from it, until the greenlet waits or has ended. A loop, because a result may pass through a
+ * million callers.
+ */
 function settle(greenlet: Greenlet, result: Step): void {
-  let next: Step | undefined = result;
+  let next: Step | undefined = result ?? nothing();
   while (next !== undefined) {
     if (next === PARK_RESULT && (greenlet.status & (RUNNING | ARRIVING)) === 0) return;
     if (next === CALL_RESULT && kernel.callee !== undefined) next = enterCallee(greenlet);
+    else if (next === SWITCH_RESULT && kernel.transfer !== undefined) next = transferTo(greenlet, kernel.transfer);
     else if (next === CLOSE_RESULT) next = close(greenlet);
-    else if (next.done === true) next = returned(greenlet, next.value);
-    else next = refuseForeign(greenlet, next.value);
+    else if (next instanceof Thrown) next = threw(greenlet, next.error);
+    else next = answered(greenlet, next);
   }
+}
+
+/** The top iterator came back with a result that is none of ours. One that is no generator may hand back anything. */
+function answered(greenlet: Greenlet, result: IteratorResult<Trap, unknown>): Step | undefined {
+  let done: boolean;
+  let value: unknown;
+  try {
+    done = result.done === true;
+    value = result.value;
+  } catch (error) {
+    return new Thrown(error);
+  }
+  return done ? returned(greenlet, value) : refuseForeign(greenlet, value);
+}
+
+function nothing(): Thrown {
+  return new Thrown(new TypeError('an iterator returned nothing: next() must return {done, value}'));
 }
 
 /** The top generator of `greenlet` returned. */
 function returned(greenlet: Greenlet, value: unknown): Step | undefined {
   if ((greenlet.status & RUNNING) === 0) {
-    abortStart(greenlet);
-    return threw(
-      greenlet,
+    const lost = abortStart(greenlet);
+    return new Thrown(
       new OpIteratedError(
         `${greenlet.name} returned while it was waiting: an Op was iterated by hand, or one generator is driven by two greenlets`,
+        lost,
       ),
     );
   }
   if ((greenlet.status & CALLING) !== 0) return backToCaller(greenlet, value, 0);
+  const parent = leaveCoroutine(greenlet);
+  if (parent !== undefined) return transferTo(greenlet, { target: parent, value, failed: false });
   end(greenlet, value, false);
   return undefined;
 }
@@ -66,31 +98,47 @@ function returned(greenlet: Greenlet, value: unknown): Step | undefined {
 function threw(greenlet: Greenlet, error: unknown): Step | undefined {
   if ((greenlet.status & RUNNING) === 0) abortStart(greenlet);
   if ((greenlet.status & CALLING) !== 0) return backToCaller(greenlet, error, FAILED);
+  const parent = leaveCoroutine(greenlet);
+  if (parent !== undefined) return transferTo(greenlet, { target: parent, value: error, failed: true });
   end(greenlet, error, true);
   return undefined;
 }
 
+/** Run another coroutine of this greenlet in the place of the one that switched, or ended. */
+function transferTo(greenlet: Greenlet, transfer: Transfer): Step | undefined {
+  kernel.transfer = undefined;
+  // Whatever throws before the target runs (it never started, its body is no generator function) is its own error, and goes to its parent.
+  return drive(greenlet, () => enterCoroutine(greenlet, transfer)(greenlet.iterator as Runnable));
+}
+
 function refuseForeign(greenlet: Greenlet, value: unknown): Step | undefined {
   if ((greenlet.status & RUNNING) === 0) abortStart(greenlet);
-  let hint = 'only `yield*` of an Op waits';
-  if (isOp(value)) hint = 'write `yield*` instead of `yield`';
-  else if (nameOf(value) === 'a promise') hint = 'write `yield* until(promise)`';
+  const error = new TypeError(foreignMessage(value));
   return drive(greenlet, (iterator) => {
-    const error = new TypeError(`a greenlet yielded ${nameOf(value)}: ${hint}`);
     if (iterator.throw === undefined) throw error;
     return iterator.throw(error);
   });
 }
 
-/** Call into the top iterator, with the same care as `resume`. */
-function drive(greenlet: Greenlet, call: (iterator: Iterator<Trap, unknown, Resume>) => Step): Step | undefined {
-  let result: Step;
+function foreignMessage(value: unknown): string {
   try {
-    result = call(greenlet.iterator as Iterator<Trap, unknown, Resume>);
-  } catch (error) {
-    return threw(greenlet, error);
+    let hint = 'only `yield*` of an Op waits';
+    if (isOp(value)) hint = 'write `yield*` instead of `yield`';
+    else if (nameOf(value) === 'a promise') hint = 'write `yield* until(promise)`';
+    return `a greenlet yielded ${nameOf(value)}: ${hint}`;
+  } catch {
+    // A Proxy, or a getter, may throw at any property.
+    return 'a greenlet yielded an object that cannot be looked at: only `yield*` of an Op waits';
   }
-  return result;
+}
+
+/** Call into the top iterator, with the same care as `resume`. */
+function drive(greenlet: Greenlet, call: (iterator: Runnable) => Step): Step {
+  try {
+    return call(greenlet.iterator as Runnable) ?? nothing();
+  } catch (error) {
+    return new Thrown(error);
+  }
 }
 
 /** The caller waits in the side record; the callee runs in its place, with a budget that goes on. */
@@ -99,7 +147,7 @@ function enterCallee(greenlet: Greenlet): Step | undefined {
   kernel.callee = undefined;
   const side = greenlet.rare();
   side.callers ??= [];
-  side.callers.push(greenlet.iterator as Iterator<Trap, unknown, Resume>);
+  side.callers.push(greenlet.iterator as Runnable);
   greenlet.status |= CALLING;
   greenlet.iterator = NOT_STARTED;
   return drive(greenlet, () => {
@@ -109,16 +157,16 @@ function enterCallee(greenlet: Greenlet): Step | undefined {
   });
 }
 
-const NOT_STARTED: Iterator<Trap, unknown, Resume> = {
+const NOT_STARTED: Runnable = {
   next: () => ({ done: true, value: undefined }),
 };
 
 /** Commit the callee's result to the caller, as its wake, and run the caller on. */
 function backToCaller(greenlet: Greenlet, value: unknown, failed: 0 | typeof FAILED): Step | undefined {
   const side = greenlet.rare();
-  const callers = side.callers as Iterator<Trap, unknown, Resume>[];
+  const callers = side.callers as Runnable[];
   if (failed !== 0) noteCallers(value, callers);
-  greenlet.iterator = callers.pop() as Iterator<Trap, unknown, Resume>;
+  greenlet.iterator = callers.pop() as Runnable;
   if (callers.length === 0) greenlet.status &= ~CALLING;
   greenlet.status = (greenlet.status & ~STATE) | READY | failed;
   greenlet.value = value;
@@ -131,7 +179,7 @@ function close(greenlet: Greenlet): undefined {
   const side = greenlet.rare();
   const { deliveries } = side;
   greenlet.status |= CLOSING;
-  const iterators = [...(side.callers ?? []), greenlet.iterator as Iterator<Trap, unknown, Resume>].reverse();
+  const iterators = [...suspendedParents(greenlet), ...(side.callers ?? []), greenlet.iterator as Runnable].reverse();
   for (const iterator of iterators) {
     try {
       iterator.return?.();

@@ -1,4 +1,4 @@
-// timeout.ts: `timeout(ms, op)`: give `op` a limit in time.
+// timeout.ts: `timeout(ms, op)` and `deadline(atMs, op)`: give `op` a limit in time.
 //
 // Around one wait it is a Waitable itself: it looks first, arms a timer only if it has to wait, and on expiry takes the wait back. Around anything
 // longer it is a frame: on expiry the Ops inside throw Killed, level-triggered, so that an inner catch cannot swallow it, and the Killed
@@ -18,12 +18,43 @@ import type { Op, Resume, Trap, Waitable, WaitDescription } from './op.ts';
 import { requireMs } from './sleep.ts';
 import { DONE, LAZY, type Outcome } from './status.ts';
 import type { Timer } from './timers.ts';
+import { created, used } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
 export interface TimeoutOptions<E> {
   /** Returned on expiry, in place of the TimeoutError. */
   readonly else?: E;
+}
+
+/** How long, from a start or to a point in time. */
+class Limit {
+  readonly #ms: number;
+  readonly #absolute: boolean;
+  constructor(ms: number, absolute: boolean) {
+    this.#ms = ms;
+    this.#absolute = absolute;
+  }
+
+  /** Is it over before anything has begun? */
+  isOver(greenlet: Greenlet): boolean {
+    return this.#absolute ? this.#ms <= greenlet.scope.scheduler.driver.now() : this.#ms <= 0;
+  }
+
+  arm(timer: Timer, greenlet: Greenlet): void {
+    const { timeouts } = greenlet.scope.scheduler;
+    if (this.#ms === Number.POSITIVE_INFINITY) return;
+    if (this.#absolute) timeouts.armAt(timer, this.#ms);
+    else timeouts.arm(timer, this.#ms);
+  }
+
+  error(timeout: object, what?: string): TimeoutError {
+    return new TimeoutError(this.#ms, timeout, what, this.#absolute);
+  }
+
+  describe(op: string): string {
+    return `${this.#absolute ? 'deadline' : 'timeout'}(${this.#ms}, ${op})`;
+  }
 }
 
 /** One limited wait: the arm's group and the timer in one. */
@@ -54,18 +85,18 @@ class TimedWait implements ArmGroup, Timer {
 
 class TimeoutWait<T, E> extends Wait<T | E> {
   readonly inner: Wait<T>;
-  readonly #ms: number;
+  readonly #limit: Limit;
   readonly #options: TimeoutOptions<E> | undefined;
-  constructor(ms: number, inner: Wait<T>, options: TimeoutOptions<E> | undefined) {
+  constructor(limit: Limit, inner: Wait<T>, options: TimeoutOptions<E> | undefined) {
     super();
-    this.#ms = ms;
+    this.#limit = limit;
     this.inner = inner;
     this.#options = options;
   }
 
   look(greenlet: Greenlet): boolean {
     // 0 expires at the first blocking point, even if that could complete.
-    if (this.#ms > 0) return this.inner.look(greenlet);
+    if (!this.#limit.isOver(greenlet)) return this.inner.look(greenlet);
     if (!hasElse(this.#options)) throw this.#error();
     readyResult.value = this.#options.else;
     return true;
@@ -74,12 +105,11 @@ class TimeoutWait<T, E> extends Wait<T | E> {
   enlist(waiter: Waiter): void {
     const timed = new TimedWait(waiter, this);
     waiter.value = timed;
-    const { timeouts } = waiter.owner().scope.scheduler;
-    if (this.#ms !== Number.POSITIVE_INFINITY) timeouts.arm(timed, this.#ms);
+    this.#limit.arm(timed, waiter.owner());
     try {
       this.inner.enlist(timed.arm);
     } catch (error) {
-      timeouts.cancel(timed);
+      waiter.owner().scope.scheduler.timeouts.cancel(timed);
       throw error;
     }
   }
@@ -97,11 +127,11 @@ class TimeoutWait<T, E> extends Wait<T | E> {
 
   describe(): WaitDescription {
     const { op, ...rest } = this.inner.describe();
-    return { op: `timeout(${this.#ms}, ${op})`, ...rest };
+    return { op: this.#limit.describe(op), ...rest };
   }
 
   #error(): TimeoutError {
-    return new TimeoutError(this.#ms, this, describeOp(this.inner.describe()));
+    return this.#limit.error(this, describeOp(this.inner.describe()));
   }
 }
 
@@ -124,12 +154,12 @@ class TimeoutFrame extends WrapperFrame {
 }
 
 class TimeoutOp<T, E> implements Op<T | E> {
-  readonly #ms: number;
+  readonly #limit: Limit;
   readonly #op: Op<T>;
   readonly #options: TimeoutOptions<E> | undefined;
   #started = false;
-  constructor(ms: number, op: Op<T>, options: TimeoutOptions<E> | undefined) {
-    this.#ms = ms;
+  constructor(limit: Limit, op: Op<T>, options: TimeoutOptions<E> | undefined) {
+    this.#limit = limit;
     this.#op = op;
     this.#options = options;
   }
@@ -139,8 +169,8 @@ class TimeoutOp<T, E> implements Op<T | E> {
     if ((me.status & DONE) !== 0) throw new NotInGreenletError('timeout');
     const frame = new TimeoutFrame(me, this);
     frame.enter();
-    if (this.#ms <= 0) frame.cancel(this);
-    else if (this.#ms !== Number.POSITIVE_INFINITY) me.scope.scheduler.timeouts.arm(frame, this.#ms);
+    if (this.#limit.isOver(me)) frame.cancel(this);
+    else this.#limit.arm(frame, me);
     try {
       frame.inner = startInner(this.#op, this.#started, 'timeout');
     } catch (error) {
@@ -158,7 +188,7 @@ class TimeoutOp<T, E> implements Op<T | E> {
 
   expired(): unknown {
     if (hasElse(this.#options)) return this.#options.else;
-    throw new TimeoutError(this.#ms, this);
+    throw this.#limit.error(this);
   }
 }
 
@@ -181,8 +211,26 @@ export function timeout<T, E>(ms: number, op: Waitable<T>, options: { readonly e
 export function timeout<T>(ms: number, op: Op<T>): Op<T>;
 export function timeout<T, E>(ms: number, op: Op<T>, options: { readonly else: E }): Op<T | E>;
 export function timeout<T, E>(ms: number, op: Op<T>, options?: TimeoutOptions<E>): Op<T | E> {
-  requireMs(ms, 'timeout');
-  if (op instanceof Wait) return new TimeoutWait<T, E>(ms, op, options);
-  requireOp(op, 'timeout');
-  return new TimeoutOp<T, E>(ms, op, options);
+  return limited(new Limit(requireMs(ms, 'timeout'), false), op, options, 'timeout');
+}
+
+/**
+ * Run `op`, but not beyond `atMs` of `now()`. As `timeout` otherwise: a deadline that has passed expires at the first blocking point.
+ *
+ * @see https://trio.readthedocs.io/en/stable/reference-core.html#trio.fail_at
+ */
+export function deadline<T>(atMs: number, op: Waitable<T>): Waitable<T>;
+export function deadline<T, E>(atMs: number, op: Waitable<T>, options: { readonly else: E }): Waitable<T | E>;
+export function deadline<T>(atMs: number, op: Op<T>): Op<T>;
+export function deadline<T, E>(atMs: number, op: Op<T>, options: { readonly else: E }): Op<T | E>;
+export function deadline<T, E>(atMs: number, op: Op<T>, options?: TimeoutOptions<E>): Op<T | E> {
+  return limited(new Limit(requireMs(atMs, 'deadline'), true), op, options, 'deadline');
+}
+
+function limited<T, E>(limit: Limit, op: Op<T>, options: TimeoutOptions<E> | undefined, taker: string): Op<T | E> {
+  requireOp(op, taker);
+  used(op);
+  return created(
+    op instanceof Wait ? new TimeoutWait<T, E>(limit, op, options) : new TimeoutOp<T, E>(limit, op, options),
+  );
 }

@@ -1,7 +1,9 @@
 // use.ts: `lock.use(op)`: acquire, run `op`, release, however it ends. One implementation for everything that is acquired and released.
 
-import { requireOp, startInner } from './body.ts';
+import { isGenerator, requireOp } from './body.ts';
+import { OpReusedError } from './errors.ts';
 import type { Op, Resume, Trap, Waitable } from './op.ts';
+import { created, used } from './unstarted.ts';
 
 /** What can be held while an Op runs. */
 export interface Holdable {
@@ -19,11 +21,11 @@ class Use<T> implements Op<T> {
   }
 
   *[Symbol.iterator](): Generator<Trap, T, Resume> {
+    if (this.#started && isGenerator(this.#op)) throw new OpReusedError('use');
+    this.#started = true;
     yield* this.#held.acquire();
     try {
-      const inner = startInner(this.#op, this.#started, 'use');
-      this.#started = true;
-      return yield* { [Symbol.iterator]: () => inner };
+      return yield* this.#op;
     } finally {
       this.#held.release();
     }
@@ -33,5 +35,6 @@ class Use<T> implements Op<T> {
 /** Run `op` while holding `held`. Switches as `acquire` and `op` do. @throws whatever they throw; `held` is released in any case. */
 export function use<T>(held: Holdable, op: Op<T>): Op<T> {
   requireOp(op, 'use');
-  return new Use(held, op);
+  used(op);
+  return created(new Use(held, op));
 }

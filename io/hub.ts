@@ -6,6 +6,7 @@
 
 import type { EventListeners } from '../core/events.ts';
 import { install } from '../core/install.ts';
+import type { Instrument } from '../core/instruments.ts';
 import { parkedReport } from '../core/quiescence.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import { spawn } from '../core/spawn.ts';
@@ -74,6 +75,11 @@ export class Hub {
     if (typeof callback !== 'function') throw new TypeError('callSoon takes a function');
     scheduler.atTurnEnd(callback);
   }
+
+  /** Instruments: told of every greenlet's life. `add` returns the function that takes it out again. Free when there are none. */
+  readonly instruments: { add(instrument: Instrument): () => void } = {
+    add: (instrument) => scheduler.instrument(instrument),
+  };
 
   /** `spawn`, for code that has the hub at hand. */
   readonly spawn: typeof spawn = spawn;

@@ -39,9 +39,13 @@ export class NodeDriver implements Driver {
   };
   readonly #onTimer = (): void => {
     this.#timer = undefined;
-    this.#scheduler?.askTurn();
+    // Node's timers count whole milliseconds of the loop's own clock, so they may fire a fraction too early; and a delay may have been cut to
+    // the longest. A turn at that moment would find nothing due and see no reason to arm again.
+    if (clock.now() < this.#deadlineMs) this.wakeAt(this.#deadlineMs);
+    else this.#scheduler?.askTurn();
   };
   #timer: NodeJS.Timeout | undefined;
+  #deadlineMs = Number.POSITIVE_INFINITY;
   #keepAlive: NodeJS.Timeout | undefined;
 
   now(): number {
@@ -65,6 +69,7 @@ export class NodeDriver implements Driver {
   wakeAt(deadlineMs: number): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#deadlineMs = deadlineMs;
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.min(Math.max(Math.ceil(deadlineMs - clock.now()), 1), LONGEST_DELAY_MS);
     this.#timer = setTimeout(this.#onTimer, delayMs);
@@ -84,6 +89,10 @@ export class NodeDriver implements Driver {
 
   onQuiescent(listener: () => void): void {
     process.on('beforeExit', listener);
+  }
+
+  warn(warning: Error): void {
+    process.emitWarning(warning);
   }
 
   fatal(error: unknown, greenlet: Greenlet | undefined): void {

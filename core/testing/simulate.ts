@@ -35,32 +35,32 @@ export async function simulate<T>(body: () => Op<T>, options: SimulateOptions = 
   await null; // never inside a step of another scheduler
   const promise = inWorld(scheduler, () => run(body as Body<[], T>));
   let settled = false;
-  let error: unknown;
+  let failure: { readonly error: unknown } | undefined;
   let value: T | undefined;
   promise.then(
     (result) => {
       settled = true;
       value = result;
     },
-    (reason) => {
+    (error: unknown) => {
       settled = true;
-      error = reason ?? new Error('the body failed with undefined');
+      failure = { error };
     },
   );
   for (;;) {
     driver.runUntilIdle(scheduler);
-    if (scheduler.externalWaits > 0) {
+    if (scheduler.externalWaits > 0 && scheduler.live > 0) {
       await driver.turnWanted();
       continue;
     }
     const { ended } = scheduler.stats;
     driver.quiescent();
     driver.runUntilIdle(scheduler);
-    if (scheduler.externalWaits === 0 && scheduler.stats.ended === ended) break;
+    if ((scheduler.externalWaits === 0 || scheduler.live === 0) && scheduler.stats.ended === ended) break;
   }
   await null;
   if (!settled) await promise;
-  if (error !== undefined) throw error;
+  if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
   if (driver.fatalErrors.length > 0) throw driver.fatalErrors[0];
   return { value: value as T, elapsedMs: driver.now(), stats: scheduler.stats };
 }

@@ -66,6 +66,8 @@ export class VirtualDriver implements Driver {
     this.fatalErrors.push(error);
   }
 
+  warn(_warning: Error): void {}
+
   /** Take turns, and let time pass, until nothing in `scheduler` can go on by itself. */
   runUntilIdle(scheduler: Scheduler): void {
     for (;;) {

@@ -1,11 +1,12 @@
 // program.test.ts: whole programs in a process of their own: exit status, signals, deadlocks, errors that nobody looks at.
 import { spawn as spawnProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const folder = mkdtempSync(path.join(root, 'tests/.tmp-program-'));
+mkdirSync(path.join(root, 'tests/.tmp'), { recursive: true });
+const folder = mkdtempSync(path.join(root, 'tests/.tmp/program-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Ended {

@@ -1,0 +1,211 @@
+// readiness.ts: wait for several things in the order in which they become ready: `wait` and `iwait`.
+//
+// Where select takes one and leaves the others undone, this takes them all, one after the other. Each is looked at, or enlisted with an arm that
+// stays until it fires or `close()` retracts it, so a thing that becomes ready between two `next()` is not missed.
+//
+// Invariants, between any two steps:
+//   somebody waits in next()  implies  nothing is ready and something is pending
+//   an arm is in #arms        if and only if  it is enlisted
+// Source: gevent.iwait, gevent.wait.
+
+import { Arm, type ArmGroup } from './arm.ts';
+import { AsyncResult } from './async-result.ts';
+import { ClosedError } from './errors.ts';
+import { Event } from './event.ts';
+import { Fifo } from './fifo.ts';
+import { Greenlet } from './greenlet.ts';
+import { kernel, readyResult } from './kernel.ts';
+import { isOp, nameOf, type Op, type Waitable, type WaitDescription } from './op.ts';
+import { select } from './select.ts';
+import { requireMs, sleepUntil } from './sleep.ts';
+import { now } from './spawn.ts';
+import { LAZY, type Outcome } from './status.ts';
+import { used } from './unstarted.ts';
+import { Wait } from './wait.ts';
+import { type Waiter, WaitList } from './wait-list.ts';
+
+/** What can be waited for: a single wait, or an object that has an obvious one. */
+export type Awaitable<T = unknown> = Waitable<T> | Greenlet<T> | Event | AsyncResult<T>;
+
+/** One thing that has become ready. `object` is what was given, at position `key`. */
+export type Ready<T = unknown> = { readonly key: number; readonly object: Awaitable<T> } & (
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown }
+);
+
+function waitOf(object: unknown, key: number, taker: string): Wait<unknown> {
+  if (object instanceof Wait) {
+    used(object);
+    return object;
+  }
+  if (object instanceof Greenlet) return object.join() as unknown as Wait<unknown>;
+  if (object instanceof Event || object instanceof AsyncResult) return object.wait() as unknown as Wait<unknown>;
+  const hint = isOp(object)
+    ? ': it takes single waits; use race() or all() for generators and other composite Ops'
+    : '';
+  throw new TypeError(`${taker}: element ${key} is ${nameOf(object)}${hint}`);
+}
+
+/** The things that are waited for, as an iterator whose `next()` is a Waitable. */
+export class Readiness<T = unknown> implements ArmGroup {
+  readonly #objects: readonly Awaitable<T>[];
+  readonly #waits: readonly Wait<unknown>[];
+  readonly #ready: Fifo<Ready<T>> = new Fifo();
+  readonly #arms: Set<Arm> = new Set();
+  /** @internal */ readonly waiters: WaitList = new WaitList();
+  readonly #next: ReadinessNext<T> = new ReadinessNext(this);
+  #state: 'new' | 'started' | 'closed' = 'new';
+  /** Whoever started it: an arm that takes something (a lock) takes it for this greenlet. @internal */
+  waiter!: Waiter;
+
+  constructor(objects: Iterable<Awaitable<T>>, taker: string) {
+    this.#objects = [...objects];
+    this.#waits = this.#objects.map((object, key) => waitOf(object, key, taker));
+  }
+
+  /** Wait for the next thing that is ready; `done` when there is none left. @throws Killed if killed while waiting; ClosedError after close(). */
+  next(): Waitable<IteratorResult<Ready<T>, undefined>> {
+    return this.#next;
+  }
+
+  /** Give up what is not ready yet. Idempotent. What was ready and not taken is dropped. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const arm of this.#arms) (this.#waits[arm.index] as Wait<unknown>).retract(arm);
+    this.#arms.clear();
+    this.waiters.fireAll(() => new ClosedError('iwait was closed while next() waited'), LAZY);
+  }
+
+  /** @internal */
+  armFired(arm: Arm, value: unknown, outcome: Outcome): void {
+    this.#arms.delete(arm);
+    const error = outcome === LAZY ? (value as () => unknown)() : value;
+    const ready = this.#entry(arm.index, outcome === 0 ? { ok: true, value } : { ok: false, error });
+    const waiter = this.waiters.shift();
+    if (waiter === undefined) this.#ready.push(ready);
+    else waiter.fire({ done: false, value: ready }, 0);
+    // The last one is taken: whoever else waits in next() has nothing to wait for.
+    if (this.#arms.size === 0 && this.#state === 'started') this.waiters.fireAll({ done: true, value: undefined }, 0);
+  }
+
+  /** @internal */
+  look(): boolean {
+    if (this.#state === 'closed') throw new ClosedError('iwait is closed');
+    if (this.#state === 'new') this.#start();
+    if (this.#ready.size > 0) readyResult.value = { done: false, value: this.#ready.shift() };
+    else if (this.#arms.size === 0) readyResult.value = { done: true, value: undefined };
+    else return false;
+    return true;
+  }
+
+  /** @internal */
+  describe(): WaitDescription {
+    const first = [...this.#arms].slice(0, 3).map(({ index }) => (this.#waits[index] as Wait<unknown>).describe().op);
+    return {
+      op: 'iwait',
+      object: `${this.#arms.size} things (${first.join(', ')}${this.#arms.size > 3 ? ', ...' : ''})`,
+    };
+  }
+
+  #start(): void {
+    const me = kernel.current;
+    this.waiter = me;
+    this.#state = 'started';
+    this.#waits.forEach((wait, key) => {
+      const committed = this.#lookAt(wait, key, me);
+      if (committed !== undefined) {
+        this.#ready.push(committed);
+        return;
+      }
+      const arm = new Arm(this, key);
+      this.#arms.add(arm);
+      wait.enlist(arm);
+    });
+  }
+
+  #lookAt(wait: Wait<unknown>, key: number, me: Greenlet): Ready<T> | undefined {
+    try {
+      if (!wait.look(me)) return undefined;
+      const { value } = readyResult;
+      readyResult.value = undefined;
+      return this.#entry(key, { ok: true, value });
+    } catch (error) {
+      return this.#entry(key, { ok: false, error });
+    }
+  }
+
+  #entry(key: number, outcome: { ok: true; value: unknown } | { ok: false; error: unknown }): Ready<T> {
+    return { key, object: this.#objects[key], ...outcome } as Ready<T>;
+  }
+}
+
+class ReadinessNext<T> extends Wait<IteratorResult<Ready<T>, undefined>> {
+  readonly #readiness: Readiness<T>;
+  constructor(readiness: Readiness<T>) {
+    super();
+    this.#readiness = readiness;
+  }
+  look(): boolean {
+    return this.#readiness.look();
+  }
+  enlist(waiter: Waiter): void {
+    this.#readiness.waiters.push(waiter);
+  }
+  retract(waiter: Waiter): void {
+    this.#readiness.waiters.remove(waiter);
+  }
+  describe(): WaitDescription {
+    return this.#readiness.describe();
+  }
+}
+
+/**
+ * Wait for things one by one, in the order in which they become ready. Never switches itself.
+ *
+ * Takes Waitables, and greenlets, events and results for their ends. The object's `next()` is a Waitable; call `close()` when you stop early, in
+ * a `finally`: what is enlisted stays so until then.
+ *
+ * @throws TypeError that names the element if one is no single wait.
+ * @see https://www.gevent.org/api/gevent.html#gevent.iwait
+ */
+export function iwait<T>(objects: Iterable<Awaitable<T>>): Readiness<T> {
+  return new Readiness<T>(objects, 'iwait');
+}
+
+export interface WaitOptions {
+  /** How many to wait for; all of them if not given. */
+  readonly count?: number | undefined;
+  /** Return what is ready after so long. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Wait for several things and return those that are ready, in the order in which they became so.
+ *
+ * Switches if it has to wait. Ends when all, or `count` of them, are ready, or after `timeoutMs`; that is no error. A thing that fails is ready, with
+ * `ok` false. If it throws Killed, what was ready by then is dropped: use iwait to lose nothing.
+ *
+ * @throws TypeError that names the element if one is no single wait. @throws Killed if killed while waiting.
+ * @see https://www.gevent.org/api/gevent.html#gevent.wait
+ */
+export function wait<T>(objects: Iterable<Awaitable<T>>, options: WaitOptions = {}): Op<Ready<T>[]> {
+  const readiness = new Readiness<T>(objects, 'wait');
+  const timeoutMs = requireMs(options.timeoutMs ?? Number.POSITIVE_INFINITY, 'wait');
+  return collect(readiness, options.count ?? Number.POSITIVE_INFINITY, timeoutMs);
+}
+
+function* collect<T>(readiness: Readiness<T>, count: number, timeoutMs: number): Op<Ready<T>[]> {
+  const time = sleepUntil(now() + timeoutMs);
+  const found: Ready<T>[] = [];
+  try {
+    while (found.length < count) {
+      const first = yield* select({ next: readiness.next(), time }, { priority: true });
+      if (first.key === 'time' || first.value.done === true) break;
+      found.push(first.value.value);
+    }
+  } finally {
+    readiness.close();
+  }
+  return found;
+}

@@ -1,0 +1,62 @@
+// for-each.ts: `forEach(source, body)`: one greenlet's loop over whatever gives values one after the other.
+//
+// Kernel objects and sockets are asked with their own waits; ordinary iterables and async iterables by their iterators, which are told when the
+// loop ends early.
+// Source: gevent's iteration over queues and channels; Effection's each.
+
+import { Channel } from '../core/channel.ts';
+import { nameOf, type Op, type Waitable } from '../core/op.ts';
+import { shield } from '../core/shield.ts';
+import { until } from './until.ts';
+
+/** What has a `next()` that is a Waitable: channels, `iwait`, `imap`. */
+export interface WaitableIterator<T> {
+  next(): Waitable<IteratorResult<T, unknown>>;
+}
+
+export type Source<T> = WaitableIterator<T> | AsyncIterable<T> | Iterable<T>;
+
+function* overWaits<T>(source: WaitableIterator<T>, body: (value: T) => Op<unknown>): Op<void> {
+  for (let step = yield* source.next(); step.done !== true; step = yield* source.next()) yield* body(step.value);
+}
+
+function* overAsync<T>(source: AsyncIterable<T>, body: (value: T) => Op<unknown>): Op<void> {
+  const iterator = source[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const step = yield* until(iterator.next());
+      if (step.done === true) {
+        ended = true;
+        return;
+      }
+      yield* body(step.value);
+    }
+  } finally {
+    if (!ended && iterator.return !== undefined) yield* shield(until(Promise.resolve(iterator.return())));
+  }
+}
+
+function* overItems<T>(source: Iterable<T>, body: (value: T) => Op<unknown>): Op<void> {
+  for (const value of source) yield* body(value);
+}
+
+/**
+ * Run `body(value)` for each value of `source`, one after the other, until it has no more.
+ *
+ * Switches as the source and the body do. Takes channels (until they are closed), what `iwait` and `imap` give, async iterables and iterables. If it
+ * throws, an iterator has been told by its `return()`; a channel stays open.
+ *
+ * @throws what the body or the source throws. @throws TypeError if `source` is none of these.
+ */
+export function forEach<T>(source: Source<T>, body: (value: T) => Op<unknown>): Op<void> {
+  if (typeof body !== 'function') throw new TypeError(`forEach takes a generator function, not ${nameOf(body)}`);
+  const candidate = source as Partial<WaitableIterator<T> & AsyncIterable<T> & Iterable<T>> | null | undefined;
+  if (source instanceof Channel) return overWaits(source as Channel<T>, body);
+  if (typeof candidate?.[Symbol.asyncIterator] === 'function') return overAsync(source as AsyncIterable<T>, body);
+  if (typeof candidate?.[Symbol.iterator] === 'function') return overItems(source as Iterable<T>, body);
+  if (typeof candidate?.next === 'function') return overWaits(source as WaitableIterator<T>, body);
+  throw new TypeError(
+    `forEach takes a channel, an iterator of waits, an async iterable or an iterable, not ${nameOf(source)}`,
+  );
+}
