@@ -5,6 +5,7 @@
 
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
+import { created } from '../core/unstarted.ts';
 
 /** An error-first callback. */
 export type Done<T> = (error?: unknown, value?: T) => void;
@@ -35,5 +36,5 @@ class CallbackWait<T> extends ExternalWait<T> {
  */
 export function callback<T>(start: (done: Done<T>) => unknown): Waitable<T> {
   if (typeof start !== 'function') throw new TypeError(`callback takes a function of done, not ${nameOf(start)}`);
-  return new CallbackWait(start);
+  return created(new CallbackWait(start));
 }

@@ -7,6 +7,7 @@
 import { Channel } from '../core/channel.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
+import { created } from '../core/unstarted.ts';
 
 type Listener = (...args: unknown[]) => void;
 
@@ -91,7 +92,7 @@ class Once<A extends unknown[]> extends ExternalWait<A> {
  */
 export function once<A extends unknown[] = unknown[]>(source: EventSource, event: string | symbol): Waitable<A> {
   requireSource(source, event, 'once');
-  return new Once<A>(source, event);
+  return created(new Once<A>(source, event));
 }
 
 /** A channel of an emitter's events. Closing it takes the listener away. */

@@ -92,7 +92,7 @@ export class NodeDriver implements Driver {
   }
 
   warn(warning: Error): void {
-    process.emitWarning(warning);
+    process.emitWarning(warning.stack ?? warning.message, warning.name);
   }
 
   fatal(error: unknown, greenlet: Greenlet | undefined): void {

@@ -5,6 +5,7 @@
 
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
+import { created } from '../core/unstarted.ts';
 
 type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
@@ -68,7 +69,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
  * @throws what the promise rejects with, or the function throws. @throws TypeError if there is no promise.
  */
 export function until<T>(source: Source<T>): Waitable<T> {
-  if (typeof source === 'function' && !isThenable(source)) return new UntilCall(source);
-  if (isThenable(source)) return new UntilPromise(source as PromiseLike<T>);
+  if (typeof source === 'function' && !isThenable(source)) return created(new UntilCall(source));
+  if (isThenable(source)) return created(new UntilPromise(source as PromiseLike<T>));
   throw new TypeError(`until takes a promise or a function that makes one, not ${nameOf(source)}`);
 }

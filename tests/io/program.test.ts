@@ -19,11 +19,14 @@ interface Ended {
 let programs = 0;
 
 /** Run `source` as a module; each line that it prints with 'kill SIGNAL' is answered with that signal. */
-function runProgram(source: string): Promise<Ended> {
+function runProgram(source: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   programs += 1;
   const file = path.join(folder, `program-${programs}.mts`);
   writeFileSync(file, source.replaceAll("'tendril'", JSON.stringify(path.join(root, 'io/index.ts'))));
-  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], { cwd: root });
+  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], {
+    cwd: root,
+    env: { ...process.env, ...env },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -134,5 +137,32 @@ describe.concurrent('a program', () => {
       console.log('ended');`);
     expect(stdout).toBe('ended\n1 greenlet-2 waits: receive on channel forgotten\n');
     expect(code).toBe(0);
+  });
+
+  it('warns of Ops that were created and never started, with the place, in development mode', async () => {
+    const source = `
+      import { Channel, main, sleep, timeout } from 'tendril';
+      const jobs = new Channel<number>(1);
+      function* forgetful() {
+        jobs.send(1);
+        timeout(5, sleep(1));
+        jobs.receive();
+        const hoisted = sleep(1);
+        yield* hoisted;
+        yield* timeout(5, sleep(1));
+      }
+      main(forgetful);`;
+    const [development, production] = await Promise.all([
+      runProgram(source, { NODE_ENV: 'development' }),
+      runProgram(source),
+    ]);
+    const places = [
+      ...development.stderr.matchAll(/UnstartedOpWarning: an Op was created here and never started[^\n]*/g),
+    ];
+    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:5/);
+    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:6/);
+    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:7/);
+    expect([places.length, development.code]).toEqual([3, 0]);
+    expect(production).toMatchObject({ code: 0, stderr: '' });
   });
 });
