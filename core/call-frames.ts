@@ -42,4 +42,4 @@ export function probe(iterator: Iterator<Trap, unknown, Resume>): string[] {
 
 // Lines of ours are of no use to the reader of a report: the leaf, and the wrappers that forward to it.
 const KERNEL_FRAME =
-  /[\\/]core[\\/](leaf|frame|call|body|scope|timeout|shield|gather|use)\.[jt]s|node:internal|Generator\.next \(<anonymous>\)/;
+  /[\\/]core[\\/](leaf|frame|call|body|scope|timeout|shield|gather|use)\.[jt]s|node:internal|\.next \(<anonymous>\)/;

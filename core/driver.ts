@@ -44,6 +44,10 @@ export interface Driver {
   readonly sliceMs: number;
   /** In development mode, spawn sites and lock sites are captured with their stacks. */
   readonly development: boolean;
+  /** In a simulation: which of `count` runnable greenlets runs next, oldest first. Absent: the oldest. */
+  readonly pick?: ((count: number) => number) | undefined;
+  /** In a simulation: does the greenlet that starts an Op give way first? Absent: only when its budget is spent. */
+  readonly preempt?: (() => boolean) | undefined;
   /** Absent where the host has no ambient context. */
   readonly context?: ContextCarrier | undefined;
 }

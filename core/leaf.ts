@@ -51,7 +51,7 @@ type LeafIterator = Iterator<Trap, unknown, Resume>;
 export function start(op: Wait<unknown>): LeafIterator {
   const me = kernel.current;
   if ((me.status & START_MASK) !== RUNNING) return startSlowly(me, op);
-  if (kernel.budget === 0) return yieldForBudget(me, op);
+  if (kernel.budget === 0) return startWithoutBudget(me, op);
   kernel.budget -= 1;
   if (op.look(me)) return READY_LEAF;
   park(me, op);
@@ -63,13 +63,30 @@ function startSlowly(me: Greenlet, op: Wait<unknown>): LeafIterator {
   if (urgent !== undefined) return urgent;
   // Left: deliveries were counted and a shield masks the kill (an Op that returns a value ends the count), or nothing may wait here.
   const mayWait = (me.status & NO_BLOCK) === 0;
-  if (mayWait && kernel.budget === 0) return yieldForBudget(me, op);
+  if (mayWait && kernel.budget === 0) return startWithoutBudget(me, op);
   kernel.budget = Math.max(kernel.budget - 1, 0);
   if (op.look(me)) {
     resetDeliveries(me);
     return READY_LEAF;
   }
   if (!mayWait) throw new WouldBlockError(`${describeOp(op.describe())} would have to wait, inside noBlock()`);
+  park(me, op);
+  return LEAF;
+}
+
+/** The budget is spent: give way, and start again. In a simulation there never is one, and it is asked each time. */
+function startWithoutBudget(me: Greenlet, op: Wait<unknown>): LeafIterator {
+  const { preempt } = me.scope.scheduler.driver;
+  if (preempt === undefined || preempt()) {
+    me.status = moved(me.status, READY) | RESTART | YIELDED | ARRIVING;
+    me.waitingOn = op;
+    me.scope.scheduler.enqueue(me);
+    return LEAF;
+  }
+  if (op.look(me)) {
+    resetDeliveries(me);
+    return READY_LEAF;
+  }
   park(me, op);
   return LEAF;
 }
@@ -122,13 +139,6 @@ function park(me: Greenlet, op: Wait<unknown>): void {
     me.waitingOn = undefined;
     throw error;
   }
-}
-
-function yieldForBudget(me: Greenlet, op: Wait<unknown>): LeafIterator {
-  me.status = moved(me.status, READY) | RESTART | YIELDED | ARRIVING;
-  me.waitingOn = op;
-  me.scope.scheduler.enqueue(me);
-  return LEAF;
 }
 
 /** The Op has committed, its value is in readyResult, and others are to run before its greenlet goes on. A kill cannot undo it any more. */
@@ -255,6 +265,8 @@ function wakeSlowly(me: Greenlet): IteratorResult<Trap, unknown> {
   if ((status & RESTART) !== 0 && (status & RETRACTED) === 0) {
     const op = me.waitingOn as Wait<unknown>;
     me.waitingOn = undefined;
+    // It has given way once; with a full budget it is not asked again.
+    kernel.budget = Math.max(kernel.budget, 1);
     return op[Symbol.iterator]().next(undefined);
   }
   me.waitingOn = undefined;

@@ -5,6 +5,7 @@
 // whose greenlet has ended meanwhile (killed before it ran) is skipped by whoever pops it.
 
 import type { Greenlet } from './greenlet.ts';
+import { DONE } from './status.ts';
 
 const FIRST_CAPACITY = 64;
 
@@ -37,6 +38,20 @@ export class RunQueue {
     this.#head = (head + 1) & this.#mask;
     this.size -= 1;
     return greenlet;
+  }
+
+  /**
+   * Take out the entry at `index`, oldest first, in O(n): only a simulation picks. Entries of greenlets that have ended keep their place among the
+   * others, so one is taken only when it is the oldest.
+   */
+  takeAt(index: number): Greenlet | undefined {
+    const entry = this.#ring[(this.#head + index) & this.#mask];
+    if (index === 0 || entry === undefined || (entry.status & DONE) !== 0) return this.shift();
+    for (let i = index; i > 0; i -= 1) {
+      this.#ring[(this.#head + i) & this.#mask] = this.#ring[(this.#head + i - 1) & this.#mask];
+    }
+    this.#ring[this.#head & this.#mask] = entry;
+    return this.shift();
   }
 
   /** Take `greenlet` out, in O(n): only misuse needs it. */

@@ -23,7 +23,7 @@ import { InternalError } from './errors.ts';
 import { Events } from './events.ts';
 import type { Greenlet } from './greenlet.ts';
 import { type Instrument, Instruments } from './instruments.ts';
-import { kernel, readyResult, wakeResult } from './kernel.ts';
+import { kernel, readyResult, STEP_BUDGET, wakeResult } from './kernel.ts';
 import { type Outlet, OutletList } from './outlets.ts';
 import { reportStuck } from './quiescence.ts';
 import { RunQueue } from './run-queue.ts';
@@ -79,10 +79,13 @@ export class Scheduler {
   #callbacks: (() => void)[] = [];
   #unseen: Greenlet[] = [];
   readonly #outlets: OutletList = new OutletList();
+  /** How many Ops a greenlet may complete in one step; none in a simulation that preempts, which is asked at each start instead. */
+  readonly stepBudget: number;
   readonly #boundTurn = (): void => this.#turn();
 
   constructor(driver: Driver) {
     this.driver = driver;
+    this.stepBudget = driver.preempt === undefined ? STEP_BUDGET : 0;
     this.events = new Events(this);
     this.root = new Scope(this, undefined);
     driver.onQuiescent(() => reportStuck(this));
@@ -241,11 +244,14 @@ export class Scheduler {
 
   #slice(startMs: number): void {
     const { runQueue, driver } = this;
-    const { context, sliceMs } = driver;
+    const { context, sliceMs, pick } = driver;
     const step = this.#instruments === undefined ? resume : this.#toldResume;
     let stepsLeft = 1;
     let stride = 1;
-    for (let greenlet = runQueue.shift(); greenlet !== undefined; greenlet = runQueue.shift()) {
+    for (;;) {
+      const greenlet =
+        pick === undefined || runQueue.size < 2 ? runQueue.shift() : runQueue.takeAt(pick(runQueue.size));
+      if (greenlet === undefined) break;
       if ((greenlet.status & (READY | NEW)) === 0) {
         this.#skipped(greenlet);
         continue;

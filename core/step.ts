@@ -12,7 +12,7 @@ import { enterCoroutine, leaveCoroutine, suspendedParents, type Transfer } from 
 import { end } from './end.ts';
 import { KillIgnoredError, OpIteratedError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
-import { CALL_RESULT, CLOSE_RESULT, kernel, PARK_RESULT, STEP_BUDGET, SWITCH_RESULT, WAKE } from './kernel.ts';
+import { CALL_RESULT, CLOSE_RESULT, kernel, PARK_RESULT, SWITCH_RESULT, WAKE } from './kernel.ts';
 import { abortStart } from './leaf.ts';
 import { isOp, nameOf, type Op, type Resume, type Trap } from './op.ts';
 import { ARRIVING, CALLING, CLOSING, DONE, FAILED, NEW, READY, RUNNING, STATE } from './status.ts';
@@ -32,7 +32,7 @@ type Runnable = Iterator<Trap, unknown, Resume>;
 export function resume(greenlet: Greenlet): void {
   if ((greenlet.status & NEW) !== 0) greenlet.status ^= NEW | RUNNING;
   kernel.current = greenlet;
-  kernel.budget = STEP_BUDGET;
+  kernel.budget = greenlet.scope.scheduler.stepBudget;
   let result: Step;
   try {
     result = (greenlet.iterator as Runnable).next(WAKE);

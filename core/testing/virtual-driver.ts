@@ -12,6 +12,8 @@ import type { Scheduler } from '../scheduler.ts';
 
 export interface VirtualDriverOptions {
   readonly seed?: number | undefined;
+  /** Make every choice: a number from 0 to count - 1. Absent: the oldest greenlet runs, and none is preempted. */
+  readonly choose?: ((count: number, what: 'greenlet' | 'preempt') => number) | undefined;
   /** Give up after so many turns: a world that ticks for ever at one instant. */
   readonly maxTurns?: number | undefined;
 }
@@ -19,6 +21,8 @@ export interface VirtualDriverOptions {
 export class VirtualDriver implements Driver {
   readonly sliceMs: number = Number.POSITIVE_INFINITY;
   readonly development = false;
+  readonly pick: ((count: number) => number) | undefined;
+  readonly preempt: (() => boolean) | undefined;
   /** Errors that nobody could be given, in order. */
   readonly fatalErrors: unknown[] = [];
   #nowMs = 0;
@@ -32,6 +36,9 @@ export class VirtualDriver implements Driver {
 
   constructor(options: VirtualDriverOptions = {}) {
     this.#random = (options.seed ?? 1) | 0;
+    const { choose } = options;
+    this.pick = choose === undefined ? undefined : (count) => choose(count, 'greenlet');
+    this.preempt = choose === undefined ? undefined : () => choose(2, 'preempt') === 1;
     this.#turnsLeft = options.maxTurns ?? 1_000_000;
   }
 
