@@ -1,0 +1,3 @@
+module tendril-bench
+
+go 1.19
