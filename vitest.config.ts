@@ -12,6 +12,7 @@ export const alias = [
   { find: /^tendril\/core$/, replacement: source('./core/index.ts') },
   { find: /^tendril\/testing$/, replacement: source('./io/testing/index.ts') },
   { find: /^tendril\/patches$/, replacement: source('./patches/index.ts') },
+  { find: /^tendril\/eslint$/, replacement: source('./eslint/index.ts') },
 ];
 
 export default defineConfig({

@@ -113,7 +113,7 @@ describe('The pages', () => {
 
   it('show code that compiles', { timeout: 60_000 }, async () => {
     if (blocks.every((block) => block.fragment)) return;
-    const tsc = `${root}node_modules/typescript/bin/tsc`;
+    const tsc = `${root}node_modules/.bin/tsc`;
     const ending = await finish([process.execPath, tsc, '-p', workspace, '--pretty', 'false'], 60_000);
     const places = blocks.map(({ file, place }) => `${file} is ${place}`).join('\n');
     expect(ending.status, `${ending.stdout}${ending.stderr}\n${places}`).toBe(0);
