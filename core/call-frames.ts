@@ -8,6 +8,9 @@ import { kernel, PROBE } from './kernel.ts';
 import type { Resume, Trap } from './op.ts';
 
 const MOST_CALLERS = 32;
+/** Each level of `yield*` takes two lines of a stack, and V8 cuts stacks at ten lines unless told otherwise. */
+const MOST_PROBED_LINES = 400;
+const engine = Error as { stackTraceLimit?: number | undefined };
 const frames = new WeakMap<object, string[]>();
 
 /** Keep the frames of `callers` (outermost first) for `error`, unless it has some already. */
@@ -33,7 +36,13 @@ export function callerFrames(error: unknown): readonly string[] {
 /** The stack lines of a generator that is suspended in a leaf, innermost first, without the kernel's own. */
 export function probe(iterator: Iterator<Trap, unknown, Resume>): string[] {
   kernel.probedStack = '';
-  iterator.next(PROBE);
+  const limit = engine.stackTraceLimit;
+  engine.stackTraceLimit = MOST_PROBED_LINES;
+  try {
+    iterator.next(PROBE);
+  } finally {
+    engine.stackTraceLimit = limit;
+  }
   const lines = kernel.probedStack.split('\n').filter((line) => /^\s+at /.test(line));
   // From this function outwards the stack is that of whoever asked.
   const asker = lines.findIndex((line) => line.includes('call-frames'));

@@ -7,6 +7,7 @@
 import { DeadlockError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { describeOp } from './leaf.ts';
+import { PARKED } from './status.ts';
 import type { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
@@ -23,7 +24,8 @@ export function refuseCycle(waiter: Waiter, op: Wait<unknown>): void {
     if (next === undefined) return;
     if (next === me) break;
     members.push(next);
-    wait = next.waitingOn;
+    // One that is queued to be killed, or to start its wait anew, waits for nobody now.
+    wait = (next.status & PARKED) === 0 ? undefined : next.waitingOn;
     if (links === MOST_LINKS - 1) return;
   }
   if (members.some(canGetOut)) return;
@@ -36,7 +38,8 @@ export function refuseCycle(waiter: Waiter, op: Wait<unknown>): void {
 
 function canGetOut(member: Greenlet): boolean {
   for (let frame = member.frame; frame !== undefined; frame = frame.outer) {
-    if (frame.kind === 'timeout' && frame.deadlineMs !== Number.POSITIVE_INFINITY) return true;
+    // A timer that is armed: a finite timeout, or a shield whose grace has begun.
+    if (frame.slot !== -1) return true;
   }
   return false;
 }

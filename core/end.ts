@@ -16,6 +16,7 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
   if (failed) flags |= endedByItsOwnKill(greenlet, value) ? FAILED | KILLED : FAILED;
   for (let { frame } = greenlet; frame !== undefined; frame = frame.outer) {
     if (frame.slot !== -1) scheduler.timeouts.cancel(frame);
+    frame.ownerEnds();
   }
   greenlet.status = (moved(greenlet.status, DONE) & ~CALLING) | flags;
   greenlet.iterator = undefined;
@@ -29,6 +30,7 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
     if (side.asParent !== undefined) side.asParent.greenlet = undefined;
     for (let lock = side.ownedLocks; lock !== undefined; lock = lock.nextOwned) lock.abandoned(greenlet);
     side.ownedLocks = undefined;
+    side.localsKey = undefined;
     side.callers = undefined;
     side.throws = undefined;
     if (side.links !== undefined) scheduler.runLinks(greenlet, side.links);

@@ -3,7 +3,7 @@
 // A ticket stands between the host's callback and the waiter. The callback may come late, twice or never: a ticket settles once, and only
 // while its wait lasts; what comes later is counted as stale and handed to `orphaned`, so that nothing is lost unseen.
 //
-// Invariant: scheduler.externalWaits is the number of tickets that wait.
+// Invariant: scheduler.externalWaits is the number of counted tickets that wait, and of waits like them that need no ticket (sockets).
 
 import type { Scheduler } from './scheduler.ts';
 import { FAILED, type Outcome } from './status.ts';
@@ -20,12 +20,16 @@ export class Ticket<T> {
   /** Called when the wait is given up: abort what can be aborted. */
   onRetract: (() => void) | undefined = undefined;
 
-  constructor(waiter: Waiter, orphaned?: (value: T) => void) {
+  /** Does the wait count as one for something outside? A simulated host's does not: what ends it is in this world. */
+  readonly #counted: boolean;
+
+  constructor(waiter: Waiter, orphaned?: (value: T) => void, counted = true) {
+    this.#counted = counted;
     this.#waiter = waiter;
     this.#parks = waiter.owner().parks;
     this.#scheduler = waiter.owner().scope.scheduler;
     this.#orphaned = orphaned;
-    this.#scheduler.externalStarted();
+    if (counted) this.#scheduler.externalStarted();
   }
 
   /** Does somebody still wait? */
@@ -59,7 +63,7 @@ export class Ticket<T> {
   retract(): void {
     this.#waiter = undefined;
     this.#scheduler.stats.orphans += 1;
-    this.#scheduler.externalEnded();
+    if (this.#counted) this.#scheduler.externalEnded();
     this.onRetract?.();
   }
 
@@ -73,7 +77,7 @@ export class Ticket<T> {
   #fire(value: unknown, outcome: Outcome): void {
     const waiter = this.#waiter as Waiter;
     this.#waiter = undefined;
-    this.#scheduler.externalEnded();
+    if (this.#counted) this.#scheduler.externalEnded();
     if (waiter.owner().parks === this.#parks) waiter.fire(value, outcome);
     else this.#scheduler.stats.staleWakes += 1;
   }
@@ -82,6 +86,10 @@ export class Ticket<T> {
 /** A wait that the host ends. A subclass says how to begin; `begin` may settle the ticket at once. */
 export abstract class ExternalWait<T> extends Wait<T> {
   protected abstract begin(ticket: Ticket<T>): void;
+  /** Is it for something outside this world? Not if a simulated host ends it. */
+  protected counted(_waiter: Waiter): boolean {
+    return true;
+  }
   /** Dispose of a value that came when nobody waited any more. */
   protected orphaned?(value: T): void;
 
@@ -90,7 +98,7 @@ export abstract class ExternalWait<T> extends Wait<T> {
   }
 
   enlist(waiter: Waiter): void {
-    const ticket = new Ticket<T>(waiter, (value) => this.orphaned?.(value));
+    const ticket = new Ticket<T>(waiter, (value) => this.orphaned?.(value), this.counted(waiter));
     waiter.value = ticket;
     try {
       this.begin(ticket);

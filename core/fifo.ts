@@ -1,4 +1,6 @@
 // fifo.ts: a first-in first-out buffer of values: a ring that doubles, with O(1) push and shift.
+//
+// It knows nothing of who waits: Channel and Queue do. It never shrinks: what was needed once is needed again.
 
 const FIRST_CAPACITY = 8;
 

@@ -74,6 +74,9 @@ export class Frame implements Timer {
     return false;
   }
 
+  /** The greenlet ends with this frame open: its Op was iterated by hand, and left. */
+  ownerEnds(): void {}
+
   /** Of a shield: something outside it has become pending. */
   outerCancelled(): void {}
 }

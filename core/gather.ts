@@ -6,6 +6,7 @@
 
 import { AsyncResult } from './async-result.ts';
 import { isGenerator, requireOp } from './body.ts';
+import { failureOf } from './end.ts';
 import { OpReusedError, rethrowKilled, UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import type { Op, Resume, Trap } from './op.ts';
@@ -41,7 +42,13 @@ function* runAll(s: Scope, ops: readonly Op<unknown>[]): Op<unknown[]> {
 
 function* runRace(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {
   const first = new AsyncResult<unknown>({ name: 'race' });
-  for (const op of ops) s.spawn(raceOne, op, first);
+  for (const op of ops) {
+    const child = s.spawn(raceOne, op, first);
+    // A child can be killed from outside: that is an end like any other, or the race would wait for ever.
+    child.onEnd(() => {
+      if (child.killed && !first.ready) first.setError(failureOf(child));
+    });
+  }
   const winner = yield* first.get();
   s.killChildren('another one won the race');
   return winner;
@@ -64,7 +71,15 @@ function* runAny(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {
     if (outcome.status === 'fulfilled') first.set({ value: outcome.value });
     else if (left === 0) first.set(undefined);
   };
-  ops.forEach((op, index) => void s.spawn(attempt, op, index));
+  ops.forEach((op, index) => {
+    const child: Greenlet = s.spawn(attempt, op, index);
+    child.onEnd(() => {
+      if (child.outcome?.ok !== false || first.ready) return;
+      errors[index] = failureOf(child); // killed from outside
+      left -= 1;
+      if (left === 0) first.set(undefined);
+    });
+  });
   const winner = yield* first.get();
   s.killChildren('another one succeeded');
   if (winner === undefined) throw new AggregateError(errors, `all ${ops.length} Ops given to any() failed`);
@@ -74,7 +89,12 @@ function* runAny(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {
 function* runAllSettled(s: Scope, ops: readonly Op<unknown>[]): Op<PromiseSettledResult<unknown>[]> {
   const children = ops.map((op) => s.spawn(settle, op));
   const results: PromiseSettledResult<unknown>[] = [];
-  for (const child of children) results.push(yield* child.get());
+  for (const child of children) {
+    yield* child.join();
+    const { outcome } = child;
+    if (outcome?.ok === true) results.push(outcome.value);
+    else results.push({ status: 'rejected', reason: outcome?.error }); // killed from outside
+  }
   return results;
 }
 

@@ -54,6 +54,9 @@ export interface SpawnOptions {
   readonly daemon?: boolean | undefined;
 }
 
+/** Of a million callers (`call`), the innermost are of interest; to probe them all would take minutes. */
+const MOST_CALLERS_SHOWN = 100;
+
 export class Greenlet<T = unknown> implements Waiter {
   /** @internal */ iterator: Iterator<Trap, unknown, Resume> | undefined;
   /** State and flags, see status.ts. @internal */ status: number = NEW;
@@ -251,8 +254,10 @@ export class Greenlet<T = unknown> implements Waiter {
   stack(): string {
     if ((this.status & PARKED) === 0 || this.iterator === undefined) return '';
     const inner = probe(this.iterator);
-    const outer = (this.side?.callers ?? []).map(probe).reverse();
-    return [inner, ...outer].flat().join('\n');
+    const callers = this.side?.callers ?? [];
+    const outer = callers.slice(-MOST_CALLERS_SHOWN).map(probe).reverse();
+    const hidden = callers.length - outer.length;
+    return [...inner, ...outer.flat(), ...(hidden > 0 ? [`    and ${hidden} callers more`] : [])].join('\n');
   }
 
   /** Have the kernel do `ender` as soon as this greenlet has ended. @internal */

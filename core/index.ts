@@ -3,13 +3,17 @@
 // Nothing is installed by importing this: on Node import `tendril`, which brings a driver; elsewhere call `install(driver)`.
 
 export { AsyncResult } from './async-result.ts';
+export { Barrier, type BarrierOptions } from './barrier.ts';
+export { BoundedSemaphore } from './bounded-semaphore.ts';
 export { call, fn } from './call.ts';
 export { callerFrames } from './call-frames.ts';
 export { Channel, type ChannelOptions, type ChannelPreference } from './channel.ts';
+export { Condition } from './condition.ts';
 export { Coroutine } from './coroutine.ts';
 export { type JoinAllOptions, joinAll, killAll } from './crowd.ts';
 export type { ContextCarrier, Driver } from './driver.ts';
 export {
+  BrokenBarrierError,
   BusyError,
   ChannelClosedError,
   ClosedError,
@@ -23,6 +27,9 @@ export {
   NotOwnerError,
   OpIteratedError,
   OpReusedError,
+  QueueClosedError,
+  QueueEmptyError,
+  QueueFullError,
   ResourceError,
   ResultSetError,
   rethrowKilled,
@@ -42,11 +49,19 @@ export { idle, park, unpark } from './idle.ts';
 export type { ImapOptions, MapIterator } from './imap.ts';
 export { install } from './install.ts';
 export type { Instrument } from './instruments.ts';
+export { JoinableQueue } from './joinable-queue.ts';
+export { LifoQueue } from './lifo-queue.ts';
+export { Local, type LocalOptions } from './local.ts';
+export type { LockSide } from './lock-sides.ts';
 export { Mutex } from './mutex.ts';
 export { noBlock } from './no-block.ts';
 export type { Body, Op, ResultOf, Resume, Trap, Waitable, WaitDescription } from './op.ts';
 export { Pool } from './pool.ts';
+export { PriorityQueue, type PriorityQueueOptions } from './priority-queue.ts';
+export { Queue, type QueueOptions } from './queue.ts';
+export { RLock } from './r-lock.ts';
 export { type Awaitable, iwait, type Readiness, type Ready, type WaitOptions, wait } from './readiness.ts';
+export { RWLock } from './rw-lock.ts';
 export type { Scheduler, SchedulerStats } from './scheduler.ts';
 export { type Scope, scope } from './scope.ts';
 export { type SelectArms, type Selected, type SelectedElse, type SelectOptions, select } from './select.ts';

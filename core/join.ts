@@ -78,13 +78,14 @@ export class GetWait<T> extends EndWait<T> {
 export function fireJoiners(target: Greenlet): void {
   const { joiners } = target;
   if (joiners === undefined) return;
-  target.joiners = undefined;
   const { status } = target;
   for (let waiter = joiners.shift(); waiter !== undefined; waiter = joiners.shift()) {
     if (waiter.value !== true) waiter.fire(undefined, 0);
     else if ((status & KILLED) !== 0) waiter.fire(() => killedError(target), LAZY);
     else waiter.fire(target.value, (status & FAILED) === 0 ? 0 : FAILED);
   }
+  // Only now: a select with two arms here retracts the second while the first is fired.
+  target.joiners = undefined;
 }
 
 /** The error of whoever asks for the value of a killed greenlet: a new one each time, with its own stack. */

@@ -237,6 +237,7 @@ export class Scheduler {
       this.#inTurn = false;
       this.#turnAsked = false;
       this.#turnHeld = false;
+      kernel.current = kernel.nobody;
       kernel.scheduler = outer;
       this.#reconcile();
     }

@@ -98,17 +98,29 @@ export class Scope {
 
   /** @internal */
   add(child: Greenlet): void {
+    this.#link(child);
+    this.scheduler.greenletStarted(child);
+  }
+
+  #link(child: Greenlet): void {
     child.scopePrev = this.#last;
     if (this.#last === undefined) this.first = child;
     else this.#last.scopeNext = child;
     this.#last = child;
     this.size += 1;
-    this.scheduler.greenletStarted(child);
   }
 
   /** @internal */
   childEnded(child: Greenlet): void {
     if ((child.status & STARTED) === 0) return;
+    this.#unlink(child);
+    this.scheduler.greenletEnded(child);
+    if (this.#frame === undefined) return;
+    if ((child.status & (FAILED | KILLED)) === FAILED) this.fail(child.value);
+    if (this.size === 0) this.#drainers.fireAll(undefined, 0);
+  }
+
+  #unlink(child: Greenlet): void {
     const { scopeNext, scopePrev } = child;
     if (scopePrev === undefined) this.first = scopeNext;
     else scopePrev.scopeNext = scopeNext;
@@ -117,10 +129,6 @@ export class Scope {
     child.scopeNext = undefined;
     child.scopePrev = undefined;
     this.size -= 1;
-    this.scheduler.greenletEnded(child);
-    if (this.#frame === undefined) return;
-    if ((child.status & (FAILED | KILLED)) === FAILED) this.fail(child.value);
-    if (this.size === 0) this.#drainers.fireAll(undefined, 0);
   }
 
   /** Note an error and bring everything in this scope to its end. */
@@ -147,7 +155,7 @@ export class Scope {
       }
     } finally {
       // Reached with children alive only by force (S3's close): they are killed and end by themselves.
-      if (((this.#frame?.greenlet.status ?? 0) & CLOSING) !== 0) this.#abandon();
+      if (((this.#frame?.greenlet.status ?? 0) & CLOSING) !== 0) this.abandon();
     }
     while (this.size > 0) {
       try {
@@ -155,7 +163,7 @@ export class Scope {
       } catch (error) {
         this.fail(error); // thrown in with throw(); we still wait
         // Iterated by hand, this would be started, and refused, for ever.
-        if (error instanceof OpIteratedError) this.#abandon();
+        if (error instanceof OpIteratedError) this.abandon();
       }
     }
     this.close();
@@ -177,14 +185,16 @@ export class Scope {
     return first;
   }
 
-  #abandon(): void {
+  /** End without waiting: the children are killed and belong to the root scope from now on. Idempotent. @internal */
+  abandon(): void {
+    if (this.state === 'closed') return;
     this.killChildren('the scope was closed by force');
     const { root } = this.scheduler;
     for (let child = this.first; child !== undefined; ) {
       const next: Greenlet | undefined = child.scopeNext;
-      this.childEnded(child);
+      this.#unlink(child);
       child.scope = root;
-      root.add(child);
+      root.#link(child);
       child = next;
     }
     this.close();
@@ -227,6 +237,10 @@ function* startReady<R, A extends readonly unknown[]>(
 
 class ScopeFrame extends Frame {
   scope!: Scope;
+
+  override ownerEnds(): void {
+    this.scope.abandon();
+  }
 }
 
 /** The scopes that `greenlet` has open, innermost first. */

@@ -5,6 +5,7 @@
 
 import { readyResult } from './kernel.ts';
 import type { Op, Waitable, WaitDescription } from './op.ts';
+import { createdOrShared } from './unstarted.ts';
 import { use } from './use.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
@@ -30,7 +31,7 @@ export class Semaphore {
 
   /** Take a permit, waiting for one. Switches only if none is free. If it throws, none was taken. @throws Killed if killed while waiting. */
   acquire(): Waitable<void> {
-    return this.#acquire;
+    return createdOrShared(this.#acquire, () => new SemaphoreAcquire(this));
   }
 
   /** Take a permit if one is free. Never switches. */
@@ -50,6 +51,18 @@ export class Semaphore {
   /** Run `op` with a permit, and give it back however `op` ends. */
   use<T>(op: Op<T>): Op<T> {
     return use(this, op);
+  }
+
+  /** @internal */
+  label(): string {
+    return this.name === undefined ? 'a semaphore' : `semaphore ${this.name}`;
+  }
+
+  /** Throw if an invariant does not hold. */
+  check(): void {
+    this.waiters.check();
+    if (this.#permits > 0 && this.waiters.size > 0)
+      throw new Error(`${this.label()}: somebody waits beside a free permit`);
   }
 }
 
@@ -71,9 +84,6 @@ class SemaphoreAcquire extends Wait<void> {
     this.#semaphore.waiters.remove(waiter);
   }
   describe(): WaitDescription {
-    return {
-      op: 'acquire',
-      object: this.#semaphore.name === undefined ? 'a semaphore' : `semaphore ${this.#semaphore.name}`,
-    };
+    return { op: 'acquire', object: this.#semaphore.label() };
   }
 }

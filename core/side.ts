@@ -46,6 +46,8 @@ export class Side {
   /** The timer of its delayed start. */
   delay: Timer | undefined = undefined;
   ownedLocks: OwnedLock | undefined = undefined;
+  /** Stands for its lifetime as the key of its Local values: dropped when it ends, and they with it. */
+  localsKey: object | undefined = undefined;
   /** Where it was spawned; in development mode only. */
   spawnSite: Error | undefined = undefined;
   /** When it was made; in development mode only. */

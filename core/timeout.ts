@@ -190,6 +190,11 @@ class TimeoutOp<T, E> implements Op<T | E> {
     if (hasElse(this.#options)) return this.#options.else;
     throw this.#limit.error(this);
   }
+
+  /** For the message of the Killed whose reason it is. */
+  toString(): string {
+    return `${this.#limit}, ...)`;
+  }
 }
 
 function hasElse<E>(options: TimeoutOptions<E> | undefined): options is { readonly else: E } {

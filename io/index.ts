@@ -2,38 +2,80 @@
 //
 // Importing it installs the Node driver, and does nothing else.
 
+import * as http from './http.ts';
 import './hub.ts';
 
 export {
   AsyncResult,
+  type Awaitable,
   all,
+  allSettled,
+  any,
+  type Backoff,
+  Barrier,
+  type BarrierOptions,
   type Body,
+  BoundedSemaphore,
+  BrokenBarrierError,
   BusyError,
   Channel,
   ChannelClosedError,
   type ChannelOptions,
+  type ChannelPreference,
   ClosedError,
+  Condition,
+  Coroutine,
   call,
   callerFrames,
   current,
   DeadlockError,
+  deadline,
   Event,
+  fn,
   Greenlet,
   GreenletKilledError,
   type GreenletOutcome,
+  Group,
+  type ImapOptions,
+  type Instrument,
   InternalError,
+  idle,
   isKilled,
+  iwait,
+  type JoinAllOptions,
+  JoinableQueue,
+  joinAll,
   Killed,
   KillIgnoredError,
+  killAll,
+  LifoQueue,
+  Local,
+  type LocalOptions,
+  type LockSide,
+  type MapIterator,
   Mutex,
   NotInGreenletError,
   NotOwnerError,
+  noBlock,
   now,
   type Op,
   OpIteratedError,
   OpReusedError,
+  Pool,
+  PriorityQueue,
+  type PriorityQueueOptions,
+  park,
+  Queue,
+  QueueClosedError,
+  QueueEmptyError,
+  QueueFullError,
+  type QueueOptions,
+  type Readiness,
+  type Ready,
   ResourceError,
   ResultSetError,
+  RLock,
+  RWLock,
   race,
   rethrowKilled,
   run,
@@ -44,14 +86,18 @@ export {
   type SelectedElse,
   type SelectOptions,
   Semaphore,
+  type Settled,
   type SpawnOptions,
+  type SuperviseOptions,
   scope,
   select,
   shield,
   sleep,
   sleepUntil,
   spawn,
+  spawnLater,
   spawnWith,
+  supervise,
   suppressedErrors,
   TendrilError,
   TimeoutError,
@@ -59,13 +105,43 @@ export {
   type Trap,
   timeout,
   UsageError,
+  unpark,
   type Waitable,
   type WaitDescription,
+  type WaitOptions,
   WouldBlockError,
+  wait,
   yieldNow,
 } from '../core/index.ts';
+export { Address, type Endpoint } from './address.ts';
 export { callback, type Done } from './callback.ts';
+export { type ConnectOptions, connect } from './connect.ts';
 export { type EmitterLike, EventChannel, type EventSource, on, once } from './emitter.ts';
+export {
+  type ConnectAttempt,
+  ConnectError,
+  ConnectionResetError,
+  DnsError,
+  IncompleteReadError,
+  LineTooLongError,
+  ListenError,
+  ServerClosedError,
+} from './errors.ts';
+export { forEach, type Source, type WaitableIterator } from './for-each.ts';
+export { type OpenHandles, openHandles } from './handles.ts';
+export { BodyTooLargeError, BodyUsedError, HttpError, IncompleteBodyError, ParseError } from './http.ts';
 export { type Hub, type HubStats, hub } from './hub.ts';
+export { Listener, type ListenerStats, type ListenOptions, listen } from './listen.ts';
 export { main } from './main.ts';
+export type { TextEncoding } from './reads.ts';
+export { type ServeOptions, serve } from './serve.ts';
+export {
+  type CloseOptions,
+  type ReadLineOptions,
+  type ReadUntilOptions,
+  Socket,
+  type SocketOptions,
+  type Writable,
+} from './socket.ts';
 export { until } from './until.ts';
+export { http };

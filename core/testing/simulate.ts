@@ -14,6 +14,8 @@ export interface SimulateOptions {
   readonly seed?: number | undefined;
   /** Give up after so many turns. */
   readonly maxTurns?: number | undefined;
+  /** Give up after about so many steps at one instant: a greenlet that spins; 10,000,000 if not given. */
+  readonly maxSteps?: number | undefined;
 }
 
 /** What a simulation has to tell. */

@@ -8,6 +8,7 @@
 import type { Driver } from '../driver.ts';
 import { UsageError } from '../errors.ts';
 import type { Greenlet } from '../greenlet.ts';
+import { kernel } from '../kernel.ts';
 import type { Scheduler } from '../scheduler.ts';
 
 export interface VirtualDriverOptions {
@@ -16,7 +17,12 @@ export interface VirtualDriverOptions {
   readonly choose?: ((count: number, what: 'greenlet' | 'preempt') => number) | undefined;
   /** Give up after so many turns: a world that ticks for ever at one instant. */
   readonly maxTurns?: number | undefined;
+  /** Give up after about so many steps at one instant: a greenlet that spins; 10,000,000 if not given. */
+  readonly maxSteps?: number | undefined;
 }
+
+/** The scheduler reads the clock once in so many steps, at most. */
+const STEPS_PER_READING = 64;
 
 export class VirtualDriver implements Driver {
   readonly sliceMs: number = Number.POSITIVE_INFINITY;
@@ -31,6 +37,10 @@ export class VirtualDriver implements Driver {
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #random: number;
   #turnsLeft: number;
+  readonly #maxReadings: number;
+  /** Readings of the clock by steps, since it last moved. */
+  #readings = 0;
+  #lastToRun = 'a greenlet';
   #quiescent: (() => void) | undefined;
   #turnWanted: (() => void) | undefined;
 
@@ -40,9 +50,15 @@ export class VirtualDriver implements Driver {
     this.pick = choose === undefined ? undefined : (count) => choose(count, 'greenlet');
     this.preempt = choose === undefined ? undefined : () => choose(2, 'preempt') === 1;
     this.#turnsLeft = options.maxTurns ?? 1_000_000;
+    this.#maxReadings = Math.ceil((options.maxSteps ?? 10_000_000) / STEPS_PER_READING);
   }
 
   now(): number {
+    if (kernel.current !== kernel.nobody) {
+      this.#lastToRun = kernel.current.name;
+      this.#readings += 1;
+      if (this.#readings > this.#maxReadings) throw this.#spinning('steps');
+    }
     return this.#nowMs;
   }
 
@@ -80,8 +96,7 @@ export class VirtualDriver implements Driver {
     for (;;) {
       while (this.#turnAsked) {
         if (scheduler.live === 0 && !this.#turnHeld) return; // only daemons are left
-        if (this.#turnsLeft === 0)
-          throw new UsageError(`the simulation took too many turns: does ${busiest(scheduler)} spin at one instant?`);
+        if (this.#turnsLeft === 0) throw this.#spinning('turns');
         this.#turnsLeft -= 1;
         this.#turnAsked = false;
         this.#turnHeld = false;
@@ -89,10 +104,15 @@ export class VirtualDriver implements Driver {
       }
       // While something outside is awaited, time must not run ahead of it.
       if (scheduler.externalWaits > 0 || scheduler.live === 0 || this.#wakeAtMs === Number.POSITIVE_INFINITY) return;
+      if (this.#wakeAtMs > this.#nowMs) this.#readings = 0;
       this.#nowMs = Math.max(this.#nowMs, this.#wakeAtMs);
       this.#wakeAtMs = Number.POSITIVE_INFINITY;
       this.#turnAsked = true;
     }
+  }
+
+  #spinning(what: string): UsageError {
+    return new UsageError(`the simulation took too many ${what}: does ${this.#lastToRun} spin at ${this.#nowMs} ms?`);
   }
 
   /** Tell the scheduler that nothing can happen any more. */
@@ -110,8 +130,4 @@ export class VirtualDriver implements Driver {
       };
     });
   }
-}
-
-function busiest(scheduler: Scheduler): string {
-  return scheduler.runQueue.entries()[0]?.name ?? 'a greenlet';
 }
