@@ -1,0 +1,196 @@
+// http-client.ts: a client: connections to any number of origins, kept between requests, each origin with a limit and a queue.
+//
+// Limits, all finite unless said otherwise: 10 connections an origin, 1,000 requests waiting for one, 30 s to get one, 10 s to connect, 60 s without a byte
+// (or without a reader), 16 KiB and 100 headers. Idle connections do not keep the process alive and close after 4 s.
+//
+// Invariants, between any two calls:
+//   running is the number of exchanges that have begun and not ended
+//   closed  implies  there are no pools
+
+import { buildConnector } from 'undici';
+import { ClosedError } from '../core/errors.ts';
+import { Event } from '../core/event.ts';
+import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
+import { created } from '../core/unstarted.ts';
+import { ClosedByUs } from './http-errors.ts';
+import { Pool, type PoolOptions, type PoolStats } from './http-pool.ts';
+import { HttpRequest, type RequestOptions } from './http-request.ts';
+import type { Response } from './http-response.ts';
+
+export interface ClientOptions {
+  /** The most connections to one origin: 10 by default. */
+  readonly connections?: number | undefined;
+  /** The most requests that wait for a connection to one origin: 1,000 by default. */
+  readonly queueLimit?: number | undefined;
+  /** How long a request may wait for a connection: 30,000 by default. */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** How long a connect may take, about: 10,000 by default. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How long the server may send nothing, or nobody read what it sent, about: 60,000 by default. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** How long an idle connection is kept, if the server does not say otherwise: 4,000 by default. */
+  readonly keepAliveMs?: number | undefined;
+  /** The most headers of a response: 100 by default. */
+  readonly maxHeaders?: number | undefined;
+}
+
+/** The method's own name says the method. */
+export type MethodOptions = Omit<RequestOptions, 'method' | 'client'>;
+
+const DEFAULTS = {
+  connections: 10,
+  queueLimit: 1_000,
+  acquireTimeoutMs: 30_000,
+  connectTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  keepAliveMs: 4_000,
+  maxHeaders: 100,
+};
+type Limits = Readonly<typeof DEFAULTS>;
+
+export class Client {
+  /** @internal */ readonly limits: Limits;
+  readonly #poolOptions: PoolOptions;
+  readonly #pools: Map<string, Pool> = new Map();
+  readonly #drained: Event = new Event({ name: 'of an http client that drains' });
+  readonly #forget = (pool: Pool): void => {
+    if (this.#pools.get(pool.origin) === pool) this.#pools.delete(pool.origin);
+    if (this.#lastPool === pool) this.#lastPool = undefined;
+  };
+  /** Nearly all requests go where the one before went. */
+  #lastPool: Pool | undefined = undefined;
+  #running = 0;
+  #state: 'open' | 'draining' | 'closed' = 'open';
+
+  /** Never switches, connects to nothing. @throws RangeError if a limit is no positive number. */
+  constructor(options: ClientOptions = {}) {
+    this.limits = limitsOf(options);
+    this.#poolOptions = {
+      ...this.limits,
+      connector: buildConnector({
+        timeout: this.limits.connectTimeoutMs === Number.POSITIVE_INFINITY ? 0 : this.limits.connectTimeoutMs,
+      }),
+    };
+  }
+
+  /**
+   * Make a request; the response is returned as soon as its status and headers have come.
+   *
+   * Switches. The request is made anew each time this Op is started. If it throws, the connection is closed, and the request may have had its effect.
+   *
+   * @throws TypeError at the call, for a bad URL, method, header or body. @throws ConnectError, DnsError if there is no connection.
+   * @throws IncompleteBodyError if the connection ends first. @throws ParseError if what comes is no HTTP. @throws TimeoutError (timeoutMs, or a limit of the client)
+   * @throws HttpError (ERR_HTTP_QUEUE_FULL) if too many wait. @throws ClosedError if the client is closed. @throws Killed
+   */
+  request(url: string | URL, options?: RequestOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, undefined));
+  }
+
+  /** As request, with GET. */
+  get(url: string | URL, options?: MethodOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, 'GET'));
+  }
+  /** As request, with HEAD: the body is empty. */
+  head(url: string | URL, options?: MethodOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, 'HEAD'));
+  }
+  /** As request, with POST. */
+  post(url: string | URL, options?: MethodOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, 'POST'));
+  }
+  /** As request, with PUT. */
+  put(url: string | URL, options?: MethodOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, 'PUT'));
+  }
+  /** As request, with PATCH. */
+  patch(url: string | URL, options?: MethodOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, 'PATCH'));
+  }
+  /** As request, with DELETE. */
+  delete(url: string | URL, options?: MethodOptions): Op<Response> {
+    return created(new HttpRequest(this, url, options, 'DELETE'));
+  }
+
+  /** Was close() or closeGracefully() called? */
+  get closed(): boolean {
+    return this.#state !== 'open';
+  }
+
+  /** What is open now: exchanges under way, and the connections and the queue of each origin. */
+  stats(): { readonly running: number; readonly origins: Readonly<Record<string, PoolStats>> } {
+    const origins = Object.create(null) as Record<string, PoolStats>;
+    for (const pool of this.#pools.values()) origins[pool.origin] = pool.stats();
+    return { running: this.#running, origins };
+  }
+
+  /** Close the connections that carry nothing. Never switches. */
+  closeIdle(): void {
+    for (const pool of [...this.#pools.values()]) pool.closeIdle();
+  }
+
+  /** Close everything now: each request under way, and each body that is being read, ends in a ClosedError. Never switches; idempotent. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    const cause = new ClosedByUs('the client was closed');
+    for (const pool of [...this.#pools.values()]) pool.close(cause);
+  }
+
+  /**
+   * Refuse new requests, wait until those under way have ended and their bodies have come, then close.
+   *
+   * Switches if there are any. If it throws, everything is closed all the same. @throws Killed
+   */
+  closeGracefully(): Op<void> {
+    return { [Symbol.iterator]: () => this.#drain() };
+  }
+
+  *#drain(): Generator<Trap, void, Resume> {
+    if (this.#state === 'open') this.#state = 'draining';
+    try {
+      if (this.#running > 0) yield* this.#drained.wait();
+    } finally {
+      this.close();
+    }
+  }
+
+  /** @internal */
+  poolFor(origin: string): Pool {
+    if (this.#state !== 'open') throw new ClosedError(`request to ${origin}: the http client is closed`);
+    if (this.#lastPool?.origin === origin) return this.#lastPool;
+    let pool = this.#pools.get(origin);
+    if (pool === undefined) {
+      pool = new Pool(origin, this.#poolOptions, this.#forget);
+      this.#pools.set(origin, pool);
+    }
+    this.#lastPool = pool;
+    return pool;
+  }
+
+  /** @internal */
+  exchangeBegan(): void {
+    this.#running += 1;
+  }
+
+  /** @internal */
+  exchangeEnded(): void {
+    this.#running -= 1;
+    if (this.#running === 0 && this.#state !== 'open') this.#drained.set();
+  }
+}
+
+function limitsOf(options: ClientOptions): Limits {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`options must be an object, not ${nameOf(options)}`);
+  const limits: Record<string, number> = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
+    if (!Object.hasOwn(options, name)) continue;
+    const value: unknown = options[name];
+    if (value === undefined) continue;
+    if (typeof value !== 'number' || !(value > 0 || (value === 0 && name === 'queueLimit'))) {
+      throw new RangeError(`${name} must be a positive number, not ${String(value)}`);
+    }
+    limits[name] = value;
+  }
+  return limits as Limits;
+}

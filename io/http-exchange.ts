@@ -1,0 +1,352 @@
+// http-exchange.ts: one request and its response, from the queue for a connection to the last byte. What undici calls, and what the greenlet waits on.
+//
+// It is the dispatch handler itself (undici's older interface, which hands over headers as they came and costs no wrapper), and its
+// methods run in Node's callbacks: they commit, queue and buffer, and never run user code. What comes after the end is ignored.
+//
+//   new -> queued -> sent -> body -> ended        forward only, and stations may be left out; every way to fail leads to ended
+//
+// A request is unsafe (S6): a kill or a timeout gives up its connection, whatever the server makes of what it got. Only from the queue does it leave
+// without a trace. A GET, HEAD or OPTIONS that meets a kept connection which the server has just closed is sent once more, on a new one.
+//
+// Invariants, between any two calls:
+//   waiter is defined      implies  phase is queued or sent, and the scheduler counts one external wait for it
+//   phase is queued        if and only if  it is in the pool's list
+//   phase is sent or body  if and only if  connection is defined
+//   response is defined    if and only if  the head has come
+
+import { InternalError } from '../core/errors.ts';
+import type { Greenlet } from '../core/greenlet.ts';
+import { readyResult } from '../core/kernel.ts';
+import type { WaitDescription } from '../core/op.ts';
+import type { Scheduler } from '../core/scheduler.ts';
+import { LAZY } from '../core/status.ts';
+import type { Timer } from '../core/timers.ts';
+import { Wait } from '../core/wait.ts';
+import type { Waiter } from '../core/wait-list.ts';
+import type { BodySource } from './http-body.ts';
+import type { Connection } from './http-connection.ts';
+import { Expired, type FailedExchange, httpFailure, ParseError } from './http-errors.ts';
+import type { Pool } from './http-pool.ts';
+import type { HttpRequest } from './http-request.ts';
+import { type RawFields, Response } from './http-response.ts';
+import type { UploadPipe } from './http-upload.ts';
+
+type Phase = 'new' | 'queued' | 'sent' | 'body' | 'ended';
+
+/** A peer that sends more informational responses than this wants no answer to be found. */
+const MOST_INFORMATIONAL = 100;
+const RETRIED = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** The limit on how long one exchange may wait for a connection. */
+class AcquireTimer implements Timer {
+  deadlineMs = 0;
+  order = 0;
+  slot = -1;
+  readonly #exchange: Exchange;
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+  due(): void {
+    this.#exchange.acquireExpired();
+  }
+}
+
+export class Exchange extends Wait<Response> implements Timer, BodySource, FailedExchange {
+  // The timer of the whole exchange.
+  deadlineMs = 0;
+  order = 0;
+  slot = -1;
+  /** Neighbours in the pool's list. */
+  queuedBefore: Exchange | undefined = undefined;
+  queuedAfter: Exchange | undefined = undefined;
+  readonly request: HttpRequest;
+  readonly pipe: UploadPipe | undefined;
+  #phase: Phase = 'new';
+  #pool: Pool | undefined = undefined;
+  #connection: Connection | undefined = undefined;
+  #scheduler: Scheduler | undefined = undefined;
+  #waiter: Waiter | undefined = undefined;
+  #response: Response | undefined = undefined;
+  #failure: { readonly cause: unknown } | undefined = undefined;
+  #acquireTimer: AcquireTimer | undefined = undefined;
+  #unread = false;
+  #retried = false;
+  #written = false;
+  #begun = false;
+  #informational = 0;
+  #received = 0;
+
+  constructor(request: HttpRequest, pipe: UploadPipe | undefined) {
+    super();
+    this.request = request;
+    this.pipe = pipe;
+  }
+
+  // ---- the greenlet's side: waiting for the head of the response
+
+  look(greenlet: Greenlet): boolean {
+    if (this.#phase === 'new') this.begin(greenlet.scope.scheduler);
+    if (this.#response !== undefined) {
+      readyResult.value = this.#response;
+      return true;
+    }
+    if (this.#failure !== undefined) throw httpFailure(this, this.#failure.cause);
+    return false;
+  }
+
+  enlist(waiter: Waiter): void {
+    this.#waiter = waiter;
+    waiter.owner().scope.scheduler.externalStarted();
+  }
+
+  retract(): void {
+    this.#detach();
+    this.abandon();
+  }
+
+  describe(): WaitDescription {
+    return { op: 'http request', object: this.toString() };
+  }
+
+  /** Enter the pool. Called once, in the greenlet. @throws HttpError if its queue is full. @throws ClosedError if the client is closed. */
+  begin(scheduler: Scheduler): void {
+    const { request } = this;
+    this.#scheduler = scheduler;
+    this.#pool = request.client.poolFor(request.origin);
+    request.client.exchangeBegan();
+    if (request.timeoutMs !== Number.POSITIVE_INFINITY) scheduler.timeouts.arm(this, request.timeoutMs);
+    try {
+      this.#pool.submit(this);
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  /** Give up: nobody wants the rest. The connection goes with it, unless it is free already. */
+  abandon(): void {
+    if (this.#phase === 'new') this.#phase = 'ended';
+    else if (this.#phase !== 'ended') this.#giveUp();
+  }
+
+  /** End with `cause`. Whoever waits gets the error; so do later waits. `dropping`: the connection is given up at once, not in a later tick. */
+  fail(cause: unknown, dropping: boolean): void {
+    if (this.#phase === 'ended') return;
+    this.#failure = { cause };
+    this.#unread = this.#connection?.held === true;
+    this.pipe?.wantNoMore();
+    if (dropping) this.#giveUp();
+    else this.#failedByUndici();
+    if (this.#response !== undefined) this.#response.body.inbound.fail(cause);
+    else if (this.#waiter !== undefined) this.#detach().fire(() => httpFailure(this, cause), LAZY);
+  }
+
+  /** The error, if it has failed. */
+  error(): Error | undefined {
+    return this.#failure === undefined ? undefined : httpFailure(this, this.#failure.cause);
+  }
+
+  /** Has the response come, all or some of it? */
+  get answered(): boolean {
+    return this.#response !== undefined;
+  }
+
+  /** Has it not begun? */
+  get fresh(): boolean {
+    return this.#phase === 'new';
+  }
+
+  // ---- the body's side
+
+  failure(_op: string, cause: unknown): Error {
+    return httpFailure(this, cause);
+  }
+
+  resume(): void {
+    this.#connection?.release();
+  }
+
+  // ---- the pool's side
+
+  /** It waits for a connection, for no longer than this. */
+  queued(limitMs: number): void {
+    this.#phase = 'queued';
+    if (limitMs === Number.POSITIVE_INFINITY) return;
+    this.#acquireTimer = new AcquireTimer(this);
+    this.#scheduler?.timeouts.arm(this.#acquireTimer, limitMs);
+  }
+
+  sendOn(connection: Connection): void {
+    this.#cancelAcquire();
+    this.#phase = 'sent';
+    this.#connection = connection;
+    this.#written = false;
+    connection.send(this, this.request.dispatchOptions(this.pipe));
+  }
+
+  acquireExpired(): void {
+    if (this.#phase !== 'queued' || this.#pool === undefined) return;
+    this.fail(new Expired(this.#pool.options.acquireTimeoutMs, this.#pool.describeBusy()), true);
+  }
+
+  /** The exchange as a whole took too long. */
+  due(): void {
+    this.fail(new Expired(this.request.timeoutMs, 'the response did not come in time'), true);
+  }
+
+  // ---- undici's side
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.#phase === 'ended') abort();
+    else this.#written = true;
+  }
+
+  onResponseStarted(): void {
+    this.#begun = true;
+  }
+
+  onHeaders(status: number, raw: Buffer[], _resume: () => void, statusText: string): boolean {
+    if (this.#phase !== 'sent') return true;
+    if (status < 200) {
+      this.#informational += 1;
+      if (this.#informational > MOST_INFORMATIONAL) this.#refuse('more than 100 informational responses');
+      return true;
+    }
+    const { maxHeaders } = this.request.client.limits;
+    if (raw.length > 2 * maxHeaders) {
+      this.#refuse(`more than ${maxHeaders} headers`);
+      return true;
+    }
+    this.#phase = 'body';
+    this.#response = new Response(this, this.request.url, status, statusText, raw);
+    if (this.#waiter !== undefined) this.#detach().fire(this.#response, 0);
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#phase !== 'body') return true;
+    this.#received += chunk.length;
+    if (!(this.#response as Response).body.inbound.received(chunk, chunk.length, false)) this.#connection?.hold();
+    return true;
+  }
+
+  onComplete(trailers: RawFields | null): void {
+    if (this.#phase !== 'body') return;
+    const connection = this.#connection as Connection;
+    if (connection.lostWith !== undefined) {
+      this.fail(connection.lostWith, false);
+      return;
+    }
+    this.pipe?.wantNoMore();
+    this.#end();
+    const response = this.#response as Response;
+    response.ended(trailers);
+    response.body.inbound.end();
+    (this.#pool as Pool).release(connection);
+  }
+
+  onError(error: Error): void {
+    if (this.#phase === 'ended') return;
+    if (this.#mayRetry()) {
+      this.#retried = true;
+      const connection = this.#connection as Connection;
+      connection.exchange = undefined;
+      // Not inside undici's own clean-up of that connection.
+      queueMicrotask(() => {
+        if (this.#phase === 'sent') (this.#pool as Pool).replace(connection, this);
+      });
+      return;
+    }
+    this.fail(error, false);
+  }
+
+  // ---- what a failure tells
+
+  get origin(): string {
+    return this.request.origin;
+  }
+  get hostname(): string {
+    return this.request.hostname;
+  }
+  get connected(): boolean {
+    return this.#written;
+  }
+  get received(): number {
+    return this.#received;
+  }
+  get unread(): boolean {
+    return this.#unread || this.#connection?.held === true;
+  }
+  get idleTimeoutMs(): number {
+    return this.request.client.limits.idleTimeoutMs;
+  }
+
+  override toString(): string {
+    return `${this.request.method} ${this.request.url}`;
+  }
+
+  // ---- the end
+
+  // A kept connection that ends before a single byte of the answer: the server closed it while our request was on its way.
+  #mayRetry(): boolean {
+    const served = this.#connection?.served ?? 0;
+    return (
+      this.#written &&
+      !this.#begun &&
+      !this.#retried &&
+      served > 0 &&
+      this.pipe === undefined &&
+      RETRIED.has(this.request.method)
+    );
+  }
+
+  #refuse(why: string): void {
+    this.fail(new ParseError(`${this.toString()}: ${why}`, 'ERR_HTTP_TOO_MANY_HEADERS'), true);
+  }
+
+  #detach(): Waiter {
+    const waiter = this.#waiter;
+    if (waiter === undefined) throw new InternalError(`${this.toString()}: nobody waits`);
+    this.#waiter = undefined;
+    waiter.owner().scope.scheduler.externalEnded();
+    return waiter;
+  }
+
+  #cancelAcquire(): void {
+    if (this.#acquireTimer === undefined) return;
+    this.#scheduler?.timeouts.cancel(this.#acquireTimer);
+    this.#scheduler?.timersChanged();
+    this.#acquireTimer = undefined;
+  }
+
+  /** Leave wherever it is, at once. */
+  #giveUp(): void {
+    const phase = this.#phase;
+    const connection = this.#connection;
+    this.#end();
+    this.pipe?.wantNoMore();
+    if (phase === 'queued') this.#pool?.withdraw(this);
+    else if (connection !== undefined) this.#pool?.drop(connection);
+  }
+
+  /** undici is cleaning up the connection: it is dropped when that is done. */
+  #failedByUndici(): void {
+    const connection = this.#connection;
+    const pool = this.#pool;
+    this.#end();
+    if (connection === undefined || pool === undefined) return;
+    connection.exchange = undefined;
+    queueMicrotask(() => pool.drop(connection));
+  }
+
+  #end(): void {
+    this.#phase = 'ended';
+    this.#connection = undefined;
+    if (this.slot !== -1) {
+      this.#scheduler?.timeouts.cancel(this);
+      this.#scheduler?.timersChanged();
+    }
+    this.#cancelAcquire();
+    this.request.client.exchangeEnded();
+  }
+}

@@ -1,0 +1,95 @@
+// network.ts: the host seam: where lookups, connections and listeners come from.
+//
+// The process's scheduler uses Node's network (node-network.ts). A simulation gives its own scheduler another one with `provideNetwork`, and code
+// on our sockets runs unchanged. One call is one address: trying several, timeouts and limits are above this seam, and the same everywhere.
+//
+// Callbacks come later, from the host, never from inside the call; each Pending calls back at most once, and not after cancel().
+
+import type { Scheduler } from '../core/scheduler.ts';
+import type { Address } from './address.ts';
+import type { Transport } from './transport.ts';
+
+/** Something under way. */
+export interface Pending {
+  /** Forget it. True if nothing will come of it any more; false if the host cannot stop it and it goes on unheard. */
+  cancel(): boolean;
+}
+
+/** An address that a name stands for. */
+export interface Resolved {
+  readonly address: string;
+  readonly family: number;
+}
+
+/** Where to connect: one IP address and port, or one path. */
+export type Target =
+  | { readonly path: string }
+  | { readonly path: undefined; readonly host: string; readonly port: number; readonly family: number };
+
+export interface TransportOptions {
+  readonly noDelay: boolean;
+  /** Send keepalive probes after so long without traffic; Infinity for none. */
+  readonly keepAliveMs: number;
+  /** The local address to connect from. */
+  readonly localHost: string | undefined;
+}
+
+export interface ListenTarget {
+  readonly path: string | undefined;
+  readonly host: string | undefined;
+  readonly port: number;
+  /** How many connections the operating system holds for us. */
+  readonly backlog: number;
+}
+
+/** What a listening handle tells its owner. */
+export interface ListenSink {
+  listening(handle: ListenHandle): void;
+  /** Before `listening`: it will not be. After it: one connection could not be accepted. */
+  failed(error: unknown): void;
+  /** A connection has come. It delivers nothing before start(). */
+  connected(transport: Transport): void;
+}
+
+export interface ListenHandle {
+  readonly address: Address;
+  close(): void;
+}
+
+export interface Network {
+  /**
+   * Do events come from outside the scheduler's world? True for Node. False in a simulation, whose events are timers of its own scheduler: there a wait
+   * that nothing can end is a deadlock, and must not stop the virtual clock.
+   */
+  readonly external: boolean;
+  /** Resolve a name. `unheard` is called if cancel() could not stop it and its answer has come after all. */
+  lookup(
+    host: string,
+    family: number,
+    done: (error: unknown, addresses: readonly Resolved[]) => void,
+    unheard: () => void,
+  ): Pending;
+  connect(
+    target: Target,
+    options: TransportOptions,
+    done: (error: unknown, transport: Transport | undefined) => void,
+  ): Pending;
+  listen(target: ListenTarget, options: TransportOptions, sink: ListenSink): Pending;
+}
+
+const networks = new WeakMap<Scheduler, Network>();
+let hostNetwork: Network | undefined;
+
+/** Use `network` for everything that greenlets of `scheduler` open. */
+export function provideNetwork(scheduler: Scheduler, network: Network): void {
+  networks.set(scheduler, network);
+}
+
+/** Use `network` for every scheduler that has none of its own. */
+export function provideHostNetwork(network: Network): void {
+  hostNetwork = network;
+}
+
+export function networkOf(scheduler: Scheduler): Network {
+  return networks.get(scheduler) ?? (hostNetwork as Network);
+}

@@ -1,0 +1,363 @@
+// socket.ts: one end of a connection, read and written in sequential style.
+//
+// It joins a reading side (inbound.ts) and a writing side (outbound.ts) over a transport, and is what the transport reports to. One greenlet may
+// read while another writes. The two directions end separately: the peer's end makes read() return null and says nothing about ours.
+//
+// Invariants, between any two steps:
+//   the registry has this socket  if and only if  its handle is open
+//   closed                        implies  nobody waits on either side
+// Sources: gevent's sockets, trio's SocketStream and its receive_some, asyncio's StreamReader (names of reads), Go's net.Conn; S5, S6, S18.
+
+import { ClosedError } from '../core/errors.ts';
+import type { Op, Resume, Trap, Waitable } from '../core/op.ts';
+import { timeout } from '../core/timeout.ts';
+import { type Address, checkOptions, own, ownCount, ownMs, shownValue } from './address.ts';
+import { ConnectionResetError } from './errors.ts';
+import { handleClosed, handleOpened } from './handles.ts';
+import { Inbound, type InboundOwner } from './inbound.ts';
+import { Outbound, type OutboundOwner } from './outbound.ts';
+import { ReadExactly, ReadLine, ReadSome, ReadUntil, type TextEncoding } from './reads.ts';
+import type { Transport, TransportSink } from './transport.ts';
+import type { Piece } from './write-queue.ts';
+
+const DEFAULT_LINE_LIMIT = 65_536;
+export const DEFAULT_HIGH_WATER_MARK = 65_536;
+const DRAIN_MS = 10_000;
+const LINGER_MS = 1_000;
+/** A write larger than this is refused: operating systems take no more at once. */
+const MOST_WRITTEN = 2 ** 31 - 1;
+
+export interface SocketOptions {
+  /** False: end our side as soon as the peer has ended its own. True by default. */
+  readonly halfOpen?: boolean | undefined;
+  /** How much is buffered in each direction before the peer, or the writer, has to wait: 64 KiB by default. */
+  readonly highWaterMark?: number | undefined;
+}
+
+export interface ReadUntilOptions {
+  /** The most bytes before the delimiter: 64 KiB by default. */
+  readonly limit?: number | undefined;
+}
+
+export interface ReadLineOptions extends ReadUntilOptions {
+  /** How bytes become characters: 'utf8' by default, or 'latin1'. */
+  readonly encoding?: TextEncoding | undefined;
+}
+
+export interface CloseOptions {
+  /** How long what is queued may take to leave: 10,000 ms by default. */
+  readonly drainMs?: number | undefined;
+  /** How long to wait for the peer's end after that: 1,000 ms by default. */
+  readonly lingerMs?: number | undefined;
+}
+
+/** What may be written. */
+export type Writable = string | ArrayBufferView | ArrayBufferLike;
+
+export class Socket {
+  readonly #transport: Transport;
+  readonly #inbound: Inbound;
+  readonly #outbound: Outbound;
+  readonly #halfOpen: boolean;
+  #closed = false;
+  #read: ReadSome | undefined = undefined;
+  // The last descriptions of their kind: a loop asks for the same again and again.
+  #exactly: ReadExactly | undefined = undefined;
+  #line: ReadLine | undefined = undefined;
+
+  /** @internal: connect() and accept() make sockets. */
+  constructor(transport: Transport, highWaterMark: number, halfOpen: boolean) {
+    this.#transport = transport;
+    this.#halfOpen = halfOpen;
+    const link = new Link(this, transport, highWaterMark);
+    this.#inbound = link.inbound;
+    this.#outbound = link.outbound;
+    handleOpened('socket', this);
+    transport.start(link);
+  }
+
+  /** Our address. Valid also after close(). */
+  get localAddress(): Address {
+    return this.#transport.localAddress;
+  }
+
+  /** The peer's address. Valid also after close(). */
+  get remoteAddress(): Address {
+    return this.#transport.remoteAddress;
+  }
+
+  /** How many bytes have come and wait to be read. */
+  get buffered(): number {
+    return this.#inbound.buffer.size;
+  }
+
+  /** How many bytes were written and have not reached the operating system. */
+  get unsent(): number {
+    return this.#outbound.backlog;
+  }
+
+  /** True after close(). */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Read what has come: at least one byte, at most `max`; null when the peer has ended its side, then and ever after.
+   *
+   * Switches only if nothing is buffered. The buffer is yours. If it throws, nothing was taken.
+   *
+   * @throws RangeError if `max` is no positive integer. @throws BusyError if another greenlet is reading. @throws ClosedError after our close(), or when
+   * close() is called while we wait. @throws ConnectionResetError if the connection is lost; what came before is delivered first.
+   * @throws Killed if the greenlet is killed while it waits.
+   * @see https://trio.readthedocs.io/en/stable/reference-io.html#trio.abc.ReceiveStream.receive_some
+   */
+  read(max?: number): Waitable<Buffer | null> {
+    if (max !== undefined) return new ReadSome(this.#inbound, checkMost(max, 'read'), false);
+    this.#read ??= new ReadSome(this.#inbound, Number.POSITIVE_INFINITY, false);
+    return this.#read;
+  }
+
+  /** As `read`, but what is returned stays and will be read again. */
+  peek(max?: number): Waitable<Buffer | null> {
+    return new ReadSome(this.#inbound, max === undefined ? Number.POSITIVE_INFINITY : checkMost(max, 'peek'), true);
+  }
+
+  /**
+   * Read exactly `count` bytes.
+   *
+   * Switches only if fewer are buffered. If it throws, nothing was taken: the next read gets every byte in order.
+   *
+   * @throws IncompleteReadError if the peer ends its side before; its `partial` shows what had come. @throws RangeError if `count` is no integer from
+   * 0 to 2^31-1. Otherwise as `read`.
+   */
+  readExactly(count: number): Waitable<Buffer> {
+    const last = this.#exactly;
+    if (last !== undefined && last.need === count) return last;
+    if (!Number.isInteger(count) || count < 0 || count > MOST_WRITTEN) {
+      throw new RangeError(`readExactly takes an integer from 0 to 2147483647, not ${shownValue(count)}`);
+    }
+    const exactly = new ReadExactly(this.#inbound, count);
+    this.#exactly = exactly;
+    return exactly;
+  }
+
+  /**
+   * Read up to `delimiter`, which is taken too and left out of the result; null if the peer has ended its side and nothing is left.
+   *
+   * Switches only if it has not come. If it throws, nothing was taken.
+   *
+   * @throws LineTooLongError if more than `limit` bytes (64 KiB) come before it. @throws IncompleteReadError if the peer ends its side in between.
+   * @throws TypeError or RangeError for a delimiter that is no string or bytes, or empty, and for a bad limit. Otherwise as `read`.
+   */
+  readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Waitable<Buffer | null> {
+    if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array)) {
+      throw new TypeError(`readUntil takes a string or bytes, not ${shownValue(delimiter)}`);
+    }
+    if (delimiter.length === 0) throw new RangeError('readUntil: the delimiter must not be empty');
+    const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
+    return new ReadUntil(this.#inbound, bytes, limitOf(options, 'readUntil'));
+  }
+
+  /**
+   * Read a line, without its LF or CR LF; null if the peer has ended its side and nothing is left.
+   *
+   * Switches only if no whole line is buffered. If it throws, nothing was taken.
+   *
+   * @throws LineTooLongError if the line has more than `limit` bytes (64 KiB). @throws IncompleteReadError if the peer ends its side inside a line.
+   * @throws TypeError or RangeError for bad options. Otherwise as `read`.
+   */
+  readLine(options?: ReadLineOptions): Waitable<string | null> {
+    if (options === undefined) {
+      this.#line ??= new ReadLine(this.#inbound, DEFAULT_LINE_LIMIT, 'utf8');
+      return this.#line;
+    }
+    const limit = limitOf(options, 'readLine');
+    const encoding = own<TextEncoding>(options, 'encoding') ?? 'utf8';
+    if (encoding !== 'utf8' && encoding !== 'latin1') {
+      throw new TypeError(`readLine: encoding must be 'utf8' or 'latin1', not ${shownValue(encoding)}`);
+    }
+    return new ReadLine(this.#inbound, limit, encoding);
+  }
+
+  /** Put bytes back in front of what is buffered. Never switches. @throws BusyError if a greenlet is reading. @throws ClosedError after close(). */
+  unread(bytes: Uint8Array): void {
+    if (!(bytes instanceof Uint8Array)) throw new TypeError(`unread takes bytes, not ${shownValue(bytes)}`);
+    if (this.#closed) throw new ClosedError(`unread on ${this.toString()}, which is closed`);
+    this.#inbound.unread(bytes);
+  }
+
+  /**
+   * Write `data`: a string (as UTF-8), a typed array, a DataView or an ArrayBuffer.
+   *
+   * Waits until there is room and only then queues all of it; switches only if there is none. It goes out when all greenlets that are runnable now
+   * have run, or at flush(), together with what else was written. The bytes are not copied before: do not change them until then. If it throws, nothing
+   * of it was queued.
+   *
+   * @throws TypeError for anything else. @throws RangeError above 2^31-1 bytes. @throws ClosedError after end() or close(), or when they are called
+   * while we wait. @throws ConnectionResetError if the connection is lost, then and ever after. @throws Killed if the greenlet is killed while it waits.
+   */
+  write(data: Writable): Waitable<void> {
+    const piece = pieceOf(data);
+    const size = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+    if (size > MOST_WRITTEN) throw new RangeError(`write takes at most 2147483647 bytes at once, not ${size}`);
+    return this.#outbound.write(piece, size);
+  }
+
+  /**
+   * Send what was written, now, and wait until the operating system has all of it.
+   *
+   * Switches only if it does not take it at once. @throws ConnectionResetError with `bytesQueued` and `bytesFlushed` if the connection is lost.
+   * @throws ClosedError after close(). @throws Killed if the greenlet is killed while it waits: what is queued still goes out.
+   */
+  flush(): Waitable<void> {
+    return this.#outbound.flush();
+  }
+
+  /** End our side after what was written: the peer reads it and then the end. Never switches; reading goes on. Idempotent. */
+  end(): void {
+    this.#outbound.end();
+  }
+
+  /**
+   * Close both sides, at once.
+   *
+   * Never switches, never throws; idempotent. Who waits on this socket gets ClosedError. What was written goes out as far as the operating system takes it
+   * at once; to be sure of it use `flush` or `closeGracefully`.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#outbound.close();
+    this.#inbound.close();
+    handleClosed(this);
+    this.#transport.destroy();
+  }
+
+  /**
+   * Send what was written, end our side, wait a little for the peer to end its own, and close.
+   *
+   * Switches. However it ends, the socket is closed. What the peer still sends is dropped; waiting for its end keeps the system from answering that
+   * with a reset that could overtake our last bytes.
+   *
+   * @throws ConnectionResetError or TimeoutError if what was written could not be sent (within `drainMs`). @throws BusyError if another greenlet is reading.
+   * @throws Killed if the greenlet is killed.
+   */
+  closeGracefully(options?: CloseOptions): Op<void> {
+    const given = checkOptions(options, 'closeGracefully');
+    const drainMs = ownMs(given, 'drainMs', DRAIN_MS, 'closeGracefully');
+    return this.#closeGracefully(drainMs, ownMs(given, 'lingerMs', LINGER_MS, 'closeGracefully'));
+  }
+
+  *#closeGracefully(drainMs: number, lingerMs: number): Generator<Trap, void, Resume> {
+    if (this.#closed) return;
+    try {
+      if (this.#outbound.bytesQueued > 0) yield* timeout(drainMs, this.flush());
+      this.end();
+      yield* timeout(lingerMs, this.#untilPeerEnds(), { else: undefined });
+    } finally {
+      this.close();
+    }
+  }
+
+  *#untilPeerEnds(): Generator<Trap, void, Resume> {
+    try {
+      for (let more: unknown = true; more !== null; ) more = yield* this.read();
+    } catch (error) {
+      // Everything of ours had left: that the peer goes without a proper end is no news any more.
+      if (!(error instanceof ConnectionResetError)) throw error;
+    }
+  }
+
+  /** The peer has ended its side; called by the sink. @internal */
+  peerEnded(): void {
+    if (!this.#halfOpen) this.end();
+  }
+
+  /** `socket 127.0.0.1:4000 -> 127.0.0.1:80`. */
+  toString(): string {
+    return `socket ${this.localAddress} -> ${this.remoteAddress}`;
+  }
+}
+
+/** What the transport reports to, and what both sides know of their socket: all of it kept out of the socket's public face. */
+class Link implements TransportSink, InboundOwner, OutboundOwner {
+  readonly transport: Transport;
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, transport: Transport, highWaterMark: number) {
+    this.#socket = socket;
+    this.transport = transport;
+    this.inbound = new Inbound(this, highWaterMark, transport.external);
+    this.outbound = new Outbound(this, highWaterMark, transport.external);
+  }
+
+  toString(): string {
+    return this.#socket.toString();
+  }
+
+  lost(op: string, cause: unknown): Error {
+    return new ConnectionResetError(`${op} on ${this.toString()}`, cause, this.outbound);
+  }
+
+  closedError(op: string): ClosedError {
+    const how = this.#socket.closed ? 'is closed' : 'was ended by end()';
+    return new ClosedError(`${op} on ${this.toString()}, which ${how}`);
+  }
+
+  received(bytes: Buffer, length: number, lent: boolean): boolean {
+    return this.inbound.received(bytes, length, lent);
+  }
+
+  ended(): void {
+    this.inbound.end();
+    this.#socket.peerEnded();
+  }
+
+  taken(): void {
+    this.outbound.taken();
+  }
+
+  failed(error: unknown): void {
+    this.inbound.fail(error);
+    this.outbound.fail(error);
+    handleClosed(this.#socket);
+  }
+
+  closed(): void {
+    // After an error, or after both sides have ended, both are no-ops.
+    if (this.outbound.open) this.outbound.fail(undefined);
+    this.inbound.fail(undefined);
+    handleClosed(this.#socket);
+  }
+}
+
+function pieceOf(data: unknown): Piece {
+  if (typeof data === 'string') return data;
+  if (data instanceof Uint8Array && !isShared(data.buffer)) return data;
+  if (ArrayBuffer.isView(data)) {
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    return isShared(data.buffer) ? Buffer.from(bytes) : bytes;
+  }
+  if (data instanceof ArrayBuffer) return Buffer.from(data);
+  // Another thread may write to it at any time, so it is copied.
+  if (isShared(data)) return Buffer.from(Buffer.from(data));
+  throw new TypeError(`write takes a string, a typed array, a DataView or an ArrayBuffer, not ${shownValue(data)}`);
+}
+
+function isShared(memory: unknown): memory is SharedArrayBuffer {
+  return typeof SharedArrayBuffer === 'function' && memory instanceof SharedArrayBuffer;
+}
+
+function checkMost(max: number, op: string): number {
+  if (max !== Number.POSITIVE_INFINITY && (!Number.isInteger(max) || max < 1)) {
+    throw new RangeError(`${op} takes a positive integer, not ${shownValue(max)}`);
+  }
+  return max;
+}
+
+function limitOf(options: ReadUntilOptions | undefined, where: string): number {
+  if (options === undefined) return DEFAULT_LINE_LIMIT;
+  return ownCount(checkOptions(options, where), 'limit', DEFAULT_LINE_LIMIT, 0, where);
+}
