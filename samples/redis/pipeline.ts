@@ -1,0 +1,218 @@
+// pipeline.ts: one connection that any number of greenlets use at once. Commands leave in the order in which they were started, replies come
+// in the same order, and each wakes the greenlet at the head of the queue.
+//
+// Two daemons do the work. The writer is woken by the first command of a turn and runs when all greenlets that were runnable have had their
+// chance to add theirs: so a hundred greenlets share one write without knowing of each other. The reader parses what has come and commits each reply.
+//
+// A greenlet that is killed or times out while it waits leaves its place in the queue (a tombstone): its reply still comes and must be counted off,
+// or every later greenlet would get its neighbour's. For the same reason a kill says nothing about whether the command was carried out.
+//
+// Invariants, between any two steps:
+//   queue[head..] are the requests that were sent, or gathered to be sent, and not answered, oldest first
+//   not open  implies  nothing is in the queue and nobody waits for a reply
+
+import {
+  AsyncResult,
+  ClosedError,
+  Event,
+  type Greenlet,
+  isKilled,
+  type Op,
+  rethrowKilled,
+  spawnWith,
+  timeout,
+  type Waitable,
+} from 'tendril';
+import { RedisConnectionError, RedisError, RedisProtocolError } from './errors.ts';
+import type { OpIterator, Request } from './request.ts';
+import { closedByServer, type RespLink } from './resp-link.ts';
+import { Push, type Reply } from './resp-values.ts';
+
+/** More unanswered commands than this are refused: greenlets that give up and try again would otherwise fill the memory behind a dead server. */
+const MOST_UNANSWERED = 100_000;
+
+/** One start of a request: its place in the queue, and the result that its greenlet waits for. */
+class Pending extends AsyncResult<unknown> {
+  readonly request: Request<unknown>;
+  repliesBefore: number;
+  /** The first error among the replies that come before. */
+  earlier: RedisError | undefined = undefined;
+  constructor(request: Request<unknown>) {
+    super();
+    this.request = request;
+    this.repliesBefore = request.repliesBefore;
+  }
+}
+
+export class Pipeline {
+  readonly link: RespLink;
+  /** Set with the reason when the connection is lost or closed. */
+  readonly lost: AsyncResult<unknown> = new AsyncResult({ name: 'loss of a Redis connection' });
+  open = true;
+  #queue: Pending[] = [];
+  #head = 0;
+  /** What the writer will send next: pieces that are done, and the text that still grows. */
+  #pieces: (string | Uint8Array)[] = [];
+  #text = '';
+  readonly #wanted: Event = new Event({ name: 'commands to send' });
+  readonly #writer: Greenlet<void>;
+
+  constructor(link: RespLink, replyMs: number) {
+    this.link = link;
+    this.#writer = spawnWith({ name: 'redis writer', daemon: true }, () => this.#write());
+    spawnWith({ name: 'redis reader', daemon: true }, () => this.#read(replyMs));
+  }
+
+  get unanswered(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /** Start `request` in the current greenlet: the one wait is for its reply. */
+  start(request: Request<unknown>): OpIterator<unknown> {
+    if (this.unanswered >= MOST_UNANSWERED) {
+      throw new RedisConnectionError(
+        `${request.name}: ${MOST_UNANSWERED} commands wait for a reply`,
+        undefined,
+        'ERR_REDIS_BACKLOG',
+      );
+    }
+    const pending = new Pending(request);
+    // First the wait, which throws here if a kill is pending: a command that is refused has not been sent.
+    const iterator = pending.get()[Symbol.iterator]();
+    this.#queue.push(pending);
+    const { wire } = request;
+    if (typeof wire === 'string') this.#text += wire;
+    else this.#gather(wire);
+    if (!this.#wanted.isSet) this.#wanted.set();
+    return iterator;
+  }
+
+  /** Close the connection: every greenlet that waits for a reply gets an error made from `reason`. Never switches. */
+  close(reason: unknown): void {
+    if (!this.open) return;
+    this.open = false;
+    this.link.close();
+    this.#writer.kill();
+    const pending = this.#queue.slice(this.#head);
+    this.#queue = [];
+    this.#head = 0;
+    for (const each of pending) each.setError(lossOf(each.request, reason));
+    this.lost.set(reason);
+  }
+
+  #gather(wire: readonly (string | Uint8Array)[]): void {
+    for (const piece of wire) {
+      if (typeof piece === 'string') {
+        this.#text += piece;
+      } else {
+        this.#pieces.push(this.#text, piece);
+        this.#text = '';
+      }
+    }
+  }
+
+  *#write(): Op<void> {
+    const { socket } = this.link;
+    try {
+      for (;;) {
+        yield* this.#wanted.wait();
+        this.#wanted.clear();
+        const pieces = this.#pieces;
+        const text = this.#text;
+        this.#text = '';
+        if (pieces.length > 0) {
+          this.#pieces = [];
+          for (const piece of pieces) yield* socket.write(piece);
+        }
+        yield* socket.write(text);
+      }
+    } catch (error) {
+      rethrowKilled(error);
+      // The reader learns of it too, after it has delivered what came before.
+    }
+  }
+
+  *#read(replyMs: number): Op<void> {
+    const { parser, socket } = this.link;
+    const read: Waitable<Buffer | null | undefined> = timeout(replyMs, socket.read(), { else: undefined });
+    let stalled = false;
+    try {
+      for (;;) {
+        const chunk = yield* read;
+        if (chunk === undefined) {
+          // Twice, because a command may have been sent a moment before the first.
+          if (stalled && this.unanswered > 0)
+            throw new RedisConnectionError(`no reply for ${replyMs} ms`, undefined, 'ETIMEDOUT');
+          stalled = this.unanswered > 0;
+          continue;
+        }
+        if (chunk === null) throw closedByServer();
+        stalled = false;
+        parser.feed(chunk);
+        this.#deliver();
+      }
+    } catch (error) {
+      this.close(error);
+      rethrowKilled(error);
+    }
+  }
+
+  /** Hand out every whole reply that has come. */
+  #deliver(): void {
+    const { parser } = this.link;
+    for (;;) {
+      const pending = this.#queue[this.#head];
+      const reply = parser.next(pending?.request.asBuffers === true);
+      if (reply === undefined) return;
+      if (reply instanceof Push) continue;
+      if (pending === undefined) throw unasked(reply);
+      if (pending.repliesBefore > 0) {
+        pending.repliesBefore -= 1;
+        if (reply instanceof RedisError) pending.earlier ??= reply;
+        continue;
+      }
+      this.#shift();
+      settle(pending, reply);
+    }
+  }
+
+  #shift(): void {
+    this.#head += 1;
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= 4096 && this.#head * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+function settle(pending: Pending, reply: Reply): void {
+  const { name, shape } = pending.request;
+  if (reply instanceof RedisError) {
+    reply.command = name;
+    reply.cause ??= pending.earlier;
+    pending.setError(reply);
+  } else {
+    pending.set(shape === undefined ? reply : shape(reply));
+  }
+}
+
+function lossOf({ name }: Request<unknown>, reason: unknown): unknown {
+  if (reason instanceof ClosedError) return reason;
+  if (isKilled(reason))
+    return new RedisConnectionError(`${name}: the client was killed; it may or may not have been carried out`);
+  const why = reason instanceof Error ? reason.message : String(reason);
+  return new RedisConnectionError(
+    `${name}: the connection was lost, so it may or may not have been carried out: ${why}`,
+    reason,
+  );
+}
+
+function unasked(reply: Reply): Error {
+  // A server that is full says so before it closes.
+  if (reply instanceof RedisError)
+    return new RedisConnectionError(`the server refused the connection: ${reply.message}`, reply);
+  return new RedisProtocolError('a reply came that no command asked for');
+}

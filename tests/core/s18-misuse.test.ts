@@ -1,0 +1,434 @@
+// s18-misuse.test.ts: rule S18: misuse is named: at the call where that is possible, else in the right greenlet, and nothing is lost.
+
+import * as core from 'tendril/core';
+import {
+  AsyncResult,
+  all,
+  Channel,
+  Channel as ChannelClass,
+  call,
+  current,
+  Event,
+  Greenlet,
+  InternalError,
+  isKilled,
+  Killed,
+  Mutex,
+  type Op,
+  OpIteratedError,
+  ResourceError,
+  run,
+  scope,
+  select,
+  shield,
+  sleep,
+  spawn,
+  spawnWith,
+  TendrilError,
+  timeout,
+  UsageError,
+  yieldNow,
+} from 'tendril/core';
+import { describe, expect, it } from 'vitest';
+import { collectErrors, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+
+const notBodies: [string, unknown][] = [
+  ['undefined', undefined],
+  ['null', null],
+  ['a number', 5],
+  ['a string', 'text'],
+  ['an Op', sleep(1)],
+  ['a generator object', (function* () {})()],
+  ['a promise', Promise.resolve(1)],
+  ['an async function', async () => 1],
+  ['an async generator function', async function* () {}],
+  ['a function that returns undefined', () => undefined],
+  ['a function that returns a promise', () => Promise.resolve(1)],
+  ['a function that returns a number', () => 5],
+  ['a function that returns a string', () => 'text'],
+  ['a function that returns an array', () => [1]],
+  ['a function that returns a Set', () => new Set()],
+  ['a function that returns a Map', () => new Map()],
+  ['a function that returns bytes', () => new Uint8Array(2)],
+];
+
+describe('S18 Misuse is named: spawn (F100)', () => {
+  it.each(notBodies)('refuses %s with TypeError at the call, in every spawning call', (_name, body) =>
+    play(function* () {
+      const { spawned } = world().stats;
+      const given = body as () => Op<void>;
+      for (const spawning of [() => spawn(given), () => spawnWith({ name: 'x' }, given), () => new Greenlet(given)])
+        expect(thrownAtCall(spawning)).toBeInstanceOf(TypeError);
+      yield* scope(function* (s) {
+        expect(thrownAtCall(() => s.spawn(given))).toBeInstanceOf(TypeError);
+      });
+      expect(world().stats.spawned).toBe(spawned);
+    }),
+  );
+
+  it('says what to write instead', () => {
+    const message = (action: () => unknown): string => (thrownAtCall(action) as Error).message;
+    return play(function* () {
+      expect(message(() => spawn((async () => 1) as never))).toMatch(/function\*.*until\(promise\)/);
+      expect(message(() => spawn((function* () {})() as never))).toMatch(/spawn\(body, \.\.\.args\)/);
+      expect(message(() => spawn((() => 1) as never))).toMatch(/function\*/);
+    });
+  });
+
+  it('refuses a generator that was run already, but takes a plain function that returns an Op', () =>
+    play(function* () {
+      const generator = (function* (): Op<number> {
+        return 7;
+      })();
+      expect(yield* spawn(() => generator).get()).toBe(7);
+      expect(thrownAtCall(() => spawn(() => generator))).toBeInstanceOf(TypeError);
+      expect(yield* spawn(() => timeout(5, sleep(1), { else: 1 })).get()).toBeUndefined();
+    }));
+
+  it('calls the body at spawn: what that throws is thrown at the call', () =>
+    play(function* () {
+      const error = new Error('body');
+      expect(
+        thrownAtCall(() =>
+          spawn(() => {
+            throw error;
+          }),
+        ),
+      ).toBe(error);
+      yield* yieldNow();
+    }));
+
+  it('starts a greenlet once', () =>
+    play(function* () {
+      const greenlet = new Greenlet(() => sleep(1));
+      expect(greenlet.state).toBe('new');
+      greenlet.start();
+      expect(thrownAtCall(() => greenlet.start())).toMatchObject({ code: 'ERR_USAGE' });
+      yield* greenlet.join();
+      expect(thrownAtCall(() => greenlet.start())).toMatchObject({ code: 'ERR_USAGE' });
+    }));
+
+  it('rejects run() with what spawn would throw', async () => {
+    await expect(play(() => undefined as never)).rejects.toBeInstanceOf(TypeError);
+    await expect(play(5 as never)).rejects.toBeInstanceOf(TypeError);
+    await play(function* () {
+      const rejected = run(undefined as never).catch((error: unknown) => error);
+      void rejected.then((error) => expect(error).toBeInstanceOf(TypeError));
+      yield* yieldNow();
+    });
+  });
+
+  it('refuses a link that is no function, and what is no Op where an Op is due', () =>
+    play(function* () {
+      expect(thrownAtCall(() => current().link(5 as never))).toBeInstanceOf(TypeError);
+      const takers = [call, shield, (op: never) => timeout(5, op), (op: never) => new Mutex().use(op)] as ((
+        op: never,
+      ) => unknown)[];
+      for (const taker of takers)
+        for (const given of [undefined, 5, 'text', [], () => sleep(1), Promise.resolve(), new Map()])
+          expect(thrownAtCall(() => taker(given as never))).toBeInstanceOf(TypeError);
+      yield* yieldNow();
+    }));
+});
+
+/** Iterate `op` in some wrong way inside a greenlet; that throws OpIteratedError, now or at the next Op, and the world goes on. */
+function* misuse(act: () => unknown): Op<unknown> {
+  const greenlet = spawnQuietly(function* () {
+    act();
+    yield* sleep(1);
+  });
+  yield* greenlet.join();
+  return (greenlet.outcome as unknown as { error?: unknown }).error;
+}
+
+const wrongWays: [string, (op: Op<unknown>) => unknown][] = [
+  [
+    'for..of',
+    (op) => {
+      for (const value of op as unknown as Iterable<unknown>) void value;
+    },
+  ], // prettier-ignore
+  ['spread', (op) => [...(op as unknown as Iterable<unknown>)]],
+  [
+    'destructuring',
+    (op) => {
+      const [value] = op as unknown as Iterable<unknown>;
+      return value;
+    },
+  ], // prettier-ignore
+  ['next() by hand', (op) => op[Symbol.iterator]().next()],
+  ['next(value) by hand', (op) => op[Symbol.iterator]().next(5 as never)],
+  ['starting it and leaving it', (op) => op[Symbol.iterator]()],
+  ['Array.from', (op) => Array.from(op as unknown as Iterable<unknown>)],
+];
+
+describe('S18 Misuse is named: an Op that is iterated by something other than yield*', () => {
+  describe.each(wrongWays)('by %s', (_way, iterate) => {
+    it.each<[string, (jobs: Channel<number>) => Op<unknown>]>([
+      ['receive', (jobs) => jobs.receive()],
+      ['sleep', () => sleep(10)],
+      ['yieldNow', () => yieldNow()],
+      ['select', (jobs) => select({ jobs: jobs.receive(), time: sleep(1000) })],
+      ['timeout', (jobs) => timeout(1000, jobs.receive())],
+      ['a composite timeout', (jobs) => timeout(1000, shield(jobs.receive()))],
+      ['shield', (jobs) => shield(jobs.receive())],
+      ['call', (jobs) => call(jobs.receive())],
+      ['all', (jobs) => all([jobs.receive(), sleep(1000)])],
+      [
+        'scope',
+        (jobs) =>
+          scope(function* (s) {
+            s.spawn(() => jobs.receive());
+          }),
+      ], // prettier-ignore
+      [
+        'a generator',
+        (jobs) =>
+          (function* () {
+            yield* jobs.receive();
+          })(),
+      ], // prettier-ignore
+    ])('%s that has to wait: OpIteratedError, and nothing stays enlisted', (_name, make) =>
+      play(function* () {
+        const jobs = new Channel<number>();
+        const error = yield* misuse(() => iterate(make(jobs)));
+        if (error !== undefined) expect(error).toMatchObject({ code: 'ERR_OP_ITERATED' });
+        yield* sleep(5);
+        expect([jobs.balance, world().greenlets()]).toEqual([0, [current()]]);
+      }),
+    );
+
+    it('one that could complete at once: nothing is lost', () =>
+      play(function* () {
+        const jobs = new Channel<number>(1);
+        jobs.trySend(7);
+        const error = yield* misuse(() => iterate(jobs.receive()));
+        const committed = error instanceof OpIteratedError ? error.committed : undefined;
+        expect([jobs.length === 1 || committed === 7 || error === undefined, jobs.balance]).toEqual([true, 0]);
+      }));
+  });
+
+  it('carries in `committed` what destructuring would have lost', () =>
+    play(function* () {
+      const jobs = new Channel<number>(1);
+      jobs.trySend(7);
+      const error = thrownAtCall(() => {
+        const [value] = jobs.receive() as unknown as Iterable<unknown>;
+        return value;
+      });
+      expect(error).toMatchObject({ code: 'ERR_OP_ITERATED', committed: 7 });
+      yield* yieldNow();
+    }));
+
+  it('names one generator that is driven by two greenlets, in the second, and serves the first an error', () =>
+    play(function* () {
+      const jobs = new Channel<number>();
+      const shared = (function* (): Op<number> {
+        return yield* jobs.receive();
+      })();
+      const driving = function* (): Op<unknown> {
+        return yield* shared;
+      };
+      const [first, second] = [spawnQuietly(driving), spawnQuietly(driving)];
+      yield* yieldNow();
+      yield* second.join();
+      expect(second.outcome).toMatchObject({ ok: false, error: { code: 'ERR_OP_ITERATED' } });
+      expect(first.state).toBe('parked');
+      jobs.trySend(7);
+      yield* first.join();
+      expect(first.outcome).toMatchObject({ ok: false, error: { code: 'ERR_OP_ITERATED', committed: 7 } });
+    }));
+
+  it('names a return() and a throw() by hand, and ends the greenlet whose generator it was', () =>
+    play(function* () {
+      for (const act of [
+        (generator: Generator<unknown, void>) => generator.return(),
+        (generator: Generator<unknown, void>) => generator.throw(new Error('by hand')),
+        (generator: Generator<unknown, void>) => generator.next(),
+      ]) {
+        const jobs = new Channel<number>();
+        const order: string[] = [];
+        const generator = (function* (): Op<void> {
+          try {
+            yield* jobs.receive();
+          } finally {
+            order.push('finally');
+          }
+        })();
+        const greenlet = spawnQuietly(() => generator);
+        yield* yieldNow();
+        expect(thrownAtCall(() => act(generator as never))).toMatchObject({ code: 'ERR_OP_ITERATED' });
+        jobs.trySend(1);
+        yield* greenlet.join();
+        expect([order, jobs.balance]).toEqual([['finally'], 0]);
+        expect(greenlet.outcome).toMatchObject({ ok: false, error: { code: 'ERR_OP_ITERATED' } });
+      }
+    }));
+
+  it('names a greenlet that goes on although it is parked, at its next Op', () =>
+    play(function* () {
+      const jobs = new Channel<number>();
+      const greenlet = spawn(function* () {
+        (jobs.receive()[Symbol.iterator]() as Iterator<unknown>).next(undefined);
+        return yield* thrownBy(sleep(1));
+      });
+      expect(yield* greenlet.get()).toMatchObject({ code: 'ERR_OP_ITERATED' });
+      expect(jobs.balance).toBe(0);
+    }));
+});
+
+describe('S18 Errors have a stable code and a family', () => {
+  const codes: Record<string, [string, typeof UsageError | typeof ResourceError]> = {
+    NotInGreenletError: ['ERR_NOT_IN_GREENLET', UsageError],
+    OpReusedError: ['ERR_OP_REUSED', UsageError],
+    OpIteratedError: ['ERR_OP_ITERATED', UsageError],
+    WouldBlockError: ['ERR_WOULD_BLOCK', UsageError],
+    ChannelClosedError: ['ERR_CHANNEL_CLOSED', UsageError],
+    ScopeClosedError: ['ERR_SCOPE_CLOSED', UsageError],
+    ResultSetError: ['ERR_RESULT_SET', UsageError],
+    NotOwnerError: ['ERR_NOT_OWNER', UsageError],
+    BusyError: ['ERR_BUSY', UsageError],
+    ClosedError: ['ERR_CLOSED', UsageError],
+    TimeoutError: ['ERR_TIMEOUT', ResourceError],
+    GreenletKilledError: ['ERR_GREENLET_KILLED', ResourceError],
+    KillIgnoredError: ['ERR_KILL_IGNORED', ResourceError],
+    DeadlockError: ['ERR_DEADLOCK', ResourceError],
+  };
+
+  it.each(Object.entries(codes))('%s', (name, [code, family]) => {
+    const make = (core as unknown as Record<string, new (...args: unknown[]) => TendrilError>)[name];
+    const error = new (make as new (...args: unknown[]) => TendrilError)('a', 'b', []);
+    expect([error.code, error.name]).toEqual([code, name]);
+    expect(error).toBeInstanceOf(family);
+    expect(error).toBeInstanceOf(TendrilError);
+    expect(error).toBeInstanceOf(Error);
+  });
+
+  it('Killed belongs to no family', () => {
+    const killed = new Killed({}, 'why');
+    expect([killed instanceof TendrilError, isKilled(killed), killed.code, new InternalError('x').code]).toEqual([
+      false,
+      true,
+      'KILLED',
+      'ERR_INTERNAL',
+    ]);
+  });
+});
+
+describe('S21 Small decisions', () => {
+  it('a second AsyncResult.set is a UsageError and changes nothing', () =>
+    play(function* () {
+      const result = new AsyncResult<number>({ name: 'answer' });
+      result.set(1);
+      for (const again of [() => result.set(2), () => result.setError(new Error('x'))])
+        expect(thrownAtCall(again)).toMatchObject({ code: 'ERR_RESULT_SET' });
+      expect(thrownAtCall(() => result.set(3))).toBeInstanceOf(UsageError);
+      expect([result.ready, yield* result.get()]).toEqual([true, 1]);
+    }));
+
+  it('a second waiter on anything finished completes at once', () =>
+    play(function* () {
+      const child = spawn(function* () {
+        return 7;
+      });
+      const failed = new AsyncResult<number>();
+      const flag = new Event();
+      yield* child.join();
+      flag.set();
+      failed.setError('error');
+      let switched = false;
+      spawn(function* () {
+        switched = true;
+      });
+      for (let i = 0; i < 2; i += 1) {
+        expect([yield* child.join(), yield* child.get(), yield* flag.wait(), yield* failed.wait()]).toEqual([
+          undefined,
+          7,
+          undefined,
+          undefined,
+        ]);
+        expect(yield* thrownBy(failed.get())).toBe('error');
+      }
+      expect(switched).toBe(false);
+    }));
+
+  it('wakes every waiter of a result, with the value, the error or neither', () =>
+    play(function* () {
+      const [good, bad] = [new AsyncResult<number>(), new AsyncResult<number>()];
+      const error = new Error('x');
+      const waiting = [
+        spawn(() => good.get()),
+        spawn(() => good.get()),
+        spawn(() => good.wait()),
+        spawn(() => thrownBy(bad.get())),
+        spawn(() => bad.wait()),
+      ];
+      yield* yieldNow();
+      good.set(7);
+      bad.setError(error);
+      const values: unknown[] = [];
+      for (const greenlet of waiting) values.push(yield* greenlet.get());
+      expect(values).toEqual([7, 7, undefined, error, undefined]);
+    }));
+
+  it('what user code throws never stops the hub', () =>
+    play(function* () {
+      const errors = collectErrors();
+      const evil = new Proxy(
+        {},
+        {
+          get() {
+            throw new Error('trap');
+          },
+          getPrototypeOf() {
+            throw new Error('trap');
+          },
+          has() {
+            throw new Error('trap');
+          },
+        },
+      );
+      const throwing = {
+        get message(): string {
+          throw new Error('message');
+        },
+        get stack(): string {
+          throw new Error('stack');
+        },
+      };
+      const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+      revoke();
+      for (const error of [undefined, null, 0, Symbol('s'), evil, throwing, revoked, () => 1]) {
+        const fail = function* (): Op<void> {
+          yield* sleep(1);
+          throw error;
+        };
+        const bodies: (() => Op<unknown>)[] = [
+          fail,
+          () => call(fail()),
+          () => timeout(5, fail()),
+          () => shield(fail()),
+          () => all([fail(), sleep(10)]),
+          () =>
+            scope(function* (s) {
+              s.spawn(fail);
+              yield* sleep(10);
+            }), // prettier-ignore
+        ];
+        for (const body of bodies) {
+          const greenlet = spawnQuietly(body);
+          yield* greenlet.join();
+          expect(Object.is((greenlet.outcome as unknown as { error: unknown }).error, error)).toBe(true);
+          expect(thrownByIs(yield* thrownBy(greenlet.get()), error)).toBe(true);
+        }
+        spawn(fail);
+      }
+      yield* sleep(5);
+      expect(errors).toHaveLength(8);
+      expect(ChannelClass).toBe(Channel);
+    }));
+});
+
+function thrownByIs(actual: unknown, expected: unknown): boolean {
+  return Object.is(actual, expected);
+}
