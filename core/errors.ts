@@ -166,7 +166,9 @@ export class DeadlockError extends ResourceError {
 export class BrokenBarrierError extends ResourceError {
   override readonly code: string = 'ERR_BROKEN_BARRIER';
   constructor(barrier: string) {
-    super(`${barrier} is broken: a party was killed or timed out, or abort() or reset() was called; reset() makes it whole`);
+    super(
+      `${barrier} is broken: a party was killed or timed out, or abort() or reset() was called; reset() makes it whole`,
+    );
   }
 }
 

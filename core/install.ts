@@ -1,4 +1,7 @@
 // install.ts: give the kernel its driver: once per process or page, before the first spawn.
+//
+// `tendril` does this for Node when it is imported; on other hosts the program does. A simulation does not: it makes a scheduler of its own beside
+// the installed one.
 
 import type { Driver } from './driver.ts';
 import { UsageError } from './errors.ts';

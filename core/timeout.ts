@@ -193,7 +193,7 @@ class TimeoutOp<T, E> implements Op<T | E> {
 
   /** For the message of the Killed whose reason it is. */
   toString(): string {
-    return `${this.#limit}, ...)`;
+    return this.#limit.describe('...');
   }
 }
 

@@ -1,4 +1,7 @@
-// use.ts: `lock.use(op)`: acquire, run `op`, release, however it ends. One implementation for everything that is acquired and released.
+// use.ts: `lock.use(op)`: acquire, run `op`, release, however it ends.
+//
+// One implementation for everything that is acquired and released. It is a generator, because a lock that is held over an Op is no hot path, and
+// `finally` is what a reader looks for.
 
 import { isGenerator, requireOp } from './body.ts';
 import { OpReusedError } from './errors.ts';

@@ -7,12 +7,11 @@
 import { Greenlet } from '../core/greenlet.ts';
 import type { Op } from '../core/op.ts';
 import { parkedReport } from '../core/quiescence.ts';
+import type { Timer } from '../core/timers.ts';
 import { scheduler } from './hub.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const DRAIN_MS = 10_000;
-// Captured at load: patches never reach us.
-const { setTimeout, clearTimeout } = globalThis;
 
 /**
  * Run `body` as the program: handle SIGINT and SIGTERM, end what is left when it ends, and exit with the status that tells how.
@@ -25,7 +24,6 @@ export function main(body: () => Op<unknown>): void {
   const greenlet = new Greenlet(body);
   greenlet.rare().name = 'main';
   let received: NodeJS.Signals | undefined;
-  let drain: NodeJS.Timeout | undefined;
 
   const onSignal = (signal: NodeJS.Signals): void => {
     if (received !== undefined) {
@@ -33,18 +31,25 @@ export function main(body: () => Op<unknown>): void {
       return;
     }
     received = signal;
-    drain = setTimeout(() => {
-      process.stderr.write(`still alive ${DRAIN_MS} ms after ${signal}:\n${parkedReport(scheduler.greenlets())}\n`);
-      dieOf(signal);
-    }, DRAIN_MS);
+    scheduler.timeouts.arm(drain, DRAIN_MS);
+    scheduler.timersChanged();
     greenlet.kill(signal);
+  };
+  const drain: Timer = {
+    deadlineMs: 0,
+    order: 0,
+    slot: -1,
+    due: () => {
+      process.stderr.write(`still alive ${DRAIN_MS} ms after ${received}:\n${parkedReport(scheduler.greenlets())}\n`);
+      dieOf(received as NodeJS.Signals);
+    },
   };
   const dieOf = (signal: NodeJS.Signals): void => {
     for (const name of SIGNALS) process.removeListener(name, onSignal);
     process.kill(process.pid, signal);
   };
   const finish = (): void => {
-    clearTimeout(drain);
+    scheduler.timeouts.cancel(drain);
     for (const name of SIGNALS) process.removeListener(name, onSignal);
     if (received !== undefined) dieOf(received);
   };

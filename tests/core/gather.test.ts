@@ -1,5 +1,18 @@
 // gather.test.ts: several Ops at once: any, allSettled; and s.start, supervise, forEach.
-import { allSettled, any, Channel, forEach, iwait, run, scope, sleep, spawn, supervise, timeout } from 'tendril';
+import {
+  allSettled,
+  any,
+  Channel,
+  forEach,
+  iwait,
+  type Op,
+  run,
+  scope,
+  sleep,
+  spawn,
+  supervise,
+  timeout,
+} from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -7,8 +20,8 @@ function* later(ms: number, value: string) {
   yield* sleep(ms);
   return value;
 }
-function* failAfter(ms: number, message: string): Generator<never, never> {
-  yield* sleep(ms) as never;
+function* failAfter(ms: number, message: string): Op<never> {
+  yield* sleep(ms);
   throw new Error(message);
 }
 

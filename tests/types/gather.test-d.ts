@@ -61,8 +61,8 @@ export function* results(): Op<void> {
 
   // Ops of ours and generators mix, and nest.
   const jobs = new Channel<{ id: number }>();
-  expectTypeOf(yield* all([jobs.receive(), sleep(1), all([count()])])).toEqualTypeOf<
-    [{ id: number }, void, [number]]
+  expectTypeOf(yield* all([jobs.receive(), state(), all([count()])])).toEqualTypeOf<
+    [{ id: number }, 'up' | 'down', [number]]
   >();
 
   expectTypeOf(yield* race([count(), name()])).toEqualTypeOf<number | string>();
