@@ -11,7 +11,8 @@ import { OpReusedError } from './errors.ts';
 import { CALL_RESULT, kernel } from './kernel.ts';
 import { checkStart, LEAF } from './leaf.ts';
 import { type Body, nameOf, type Op, type Resume, type Trap } from './op.ts';
-import { RUNNING, START_MASK } from './status.ts';
+import { yieldNow } from './sleep.ts';
+import { NO_BLOCK, RUNNING, START_MASK } from './status.ts';
 import { created, used } from './unstarted.ts';
 
 /** Its first next() hands the callee to the run loop; from then on it is an ordinary leaf. */
@@ -34,6 +35,11 @@ class CallLeaf implements Iterator<Trap, unknown, Resume> {
 
 const CALL_LEAF = new CallLeaf();
 
+function* giveWayFirst<T>(op: Op<T>): Generator<Trap, T, Resume> {
+  yield* yieldNow();
+  return yield* op;
+}
+
 class CallOp<T> implements Op<T> {
   readonly #op: Op<T>;
   readonly #once: boolean;
@@ -49,6 +55,9 @@ class CallOp<T> implements Op<T> {
       const urgent = checkStart(me, () => 'call');
       if (urgent !== undefined) return urgent as Iterator<Trap, T, Resume>;
     }
+    // A call that never waits must not keep others from running either. It has not been started yet when it gives way.
+    if (kernel.budget === 0 && (me.status & NO_BLOCK) === 0) return giveWayFirst(this);
+    kernel.budget = Math.max(kernel.budget - 1, 0);
     if (this.#once && this.#started) throw new OpReusedError('call');
     this.#started = true;
     CALL_LEAF.op = this.#op;

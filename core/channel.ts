@@ -115,14 +115,8 @@ export class Channel<T> {
 
   /** Receive as an iterator does: `{done: false, value}`, or `{done: true}` once the channel is closed and drained. As `receive` otherwise. */
   next(): Waitable<IteratorResult<T, undefined>> {
-    this.#next ??= new MappedWait<T, IteratorResult<T, undefined>>(this.#receive, {
-      value: (value) => ({ done: false, value }),
-      recover: (error) =>
-        error instanceof ChannelClosedError && error.channel === this
-          ? { value: { done: true, value: undefined } }
-          : undefined,
-    });
-    return this.#next;
+    this.#next ??= this.#makeNext();
+    return kernel.watch === undefined ? this.#next : created(this.#makeNext());
   }
 
   /** For ordinary code: `for await (const value of channel)`. Ends when the channel is closed; leaving the loop does not close it. */
@@ -178,6 +172,16 @@ export class Channel<T> {
     if (sender === undefined) return;
     this.buffered.push(sender.value as T);
     sender.fire(undefined, 0);
+  }
+
+  #makeNext(): Waitable<IteratorResult<T, undefined>> {
+    return new MappedWait<T, IteratorResult<T, undefined>>(this.#receive, {
+      value: (value) => ({ done: false, value }),
+      recover: (error) =>
+        error instanceof ChannelClosedError && error.channel === this
+          ? { value: { done: true, value: undefined } }
+          : undefined,
+    });
   }
 
   #makeReceive(): Wait<T> {

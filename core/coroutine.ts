@@ -18,6 +18,7 @@ import { kernel, SWITCH_RESULT, WAKE } from './kernel.ts';
 import { checkStart, LEAF } from './leaf.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { CALLING, DONE, FAILED, READY, RUNNING, START_MASK, STATE } from './status.ts';
+import { created } from './unstarted.ts';
 
 type Runnable = Iterator<Trap, unknown, Resume>;
 
@@ -77,12 +78,12 @@ export class Coroutine {
    * @see https://greenlet.readthedocs.io/en/latest/switching.html
    */
   switch(value?: unknown): Op<unknown> {
-    return new SwitchOp({ target: this, value, failed: false });
+    return created(new SwitchOp({ target: this, value, failed: false }));
   }
 
   /** As `switch`, but this coroutine throws `error` where it is suspended. One that has not started is dead then, and its parent gets the error. */
   throw(error: unknown): Op<unknown> {
-    return new SwitchOp({ target: this, value: error, failed: true });
+    return created(new SwitchOp({ target: this, value: error, failed: true }));
   }
 
   /** @internal */

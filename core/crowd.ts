@@ -3,6 +3,7 @@
 // Both subscribe to all of them before they wait for any, so that no failure is reported as unseen while another one is awaited (S10).
 // Source: gevent.joinall, gevent.killall.
 
+import { composite } from './composite.ts';
 import { failureOf } from './end.ts';
 import { Greenlet } from './greenlet.ts';
 import { nameOf, type Op } from './op.ts';
@@ -28,7 +29,7 @@ export interface JoinAllOptions {
 export function joinAll<T>(greenlets: Iterable<Greenlet<T>>, options: JoinAllOptions = {}): Op<Greenlet<T>[]> {
   const list = requireGreenlets(greenlets, 'joinAll');
   for (const greenlet of list) greenlet.status |= SEEN;
-  return joinInOrder(list, options.count ?? list.length, options.raiseError === true);
+  return composite(joinInOrder<T>, list, options.count ?? list.length, options.raiseError === true);
 }
 
 function* joinInOrder<T>(greenlets: Greenlet<T>[], count: number, raiseError: boolean): Op<Greenlet<T>[]> {
@@ -57,7 +58,7 @@ function* joinInOrder<T>(greenlets: Greenlet<T>[], count: number, raiseError: bo
  * @see https://www.gevent.org/api/gevent.html#gevent.killall
  */
 export function killAll(greenlets: Iterable<Greenlet<unknown>>, reason?: unknown): Op<void> {
-  return killAndJoin(requireGreenlets(greenlets, 'killAll'), reason);
+  return composite(killAndJoin, requireGreenlets(greenlets, 'killAll'), reason);
 }
 
 function* killAndJoin(greenlets: Greenlet<unknown>[], reason: unknown): Op<void> {

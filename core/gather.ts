@@ -11,6 +11,7 @@ import { OpReusedError, rethrowKilled, UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { type Scope, scope } from './scope.ts';
+import { current } from './spawn.ts';
 import { created, used } from './unstarted.ts';
 
 type Results<O extends readonly Op<unknown>[]> = { -readonly [K in keyof O]: O[K] extends Op<infer T> ? T : never };
@@ -55,8 +56,13 @@ function* runRace(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {
 }
 
 function* raceOne(op: Op<unknown>, first: AsyncResult<unknown>): Op<void> {
-  const value = yield* op;
-  if (!first.ready) first.set(value);
+  try {
+    const value = yield* op;
+    if (!first.ready) first.set(value);
+  } catch (error) {
+    // A loser that failed before it was killed had happened, and is dropped like one that returned. One that fails while it cleans up is an error.
+    if (!first.ready || current().killed) throw error;
+  }
 }
 
 function* runAny(s: Scope, ops: readonly Op<unknown>[]): Op<unknown> {

@@ -17,6 +17,7 @@ import { InternalError, Killed, UsageError } from './errors.ts';
 import { attentionChanged, Frame, interruptionChanged } from './frame.ts';
 import { GetWait, JoinWait } from './join.ts';
 import { kernel, requireScheduler } from './kernel.ts';
+import { Link, type LinkTarget, type LinkWhen } from './links.ts';
 import type { Resume, Trap, Waitable } from './op.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Scope } from './scope.ts';
@@ -189,26 +190,45 @@ export class Greenlet<T = unknown> implements Waiter {
     });
   }
 
-  /** Have `listener(this)` called at the end of the turn in which this greenlet ends. Marks a failure as seen. */
-  link(listener: (greenlet: Greenlet<T>) => void): void {
-    if (typeof listener !== 'function') throw new TypeError('link takes a function');
+  /**
+   * Have `target` told at the end of the turn in which this greenlet ends: a function is called with the greenlet, an AsyncResult is set, a queue or a
+   * channel with room gets the greenlet. Never switches. Marks a failure as seen.
+   *
+   * @throws TypeError if `target` is none of these. @see https://www.gevent.org/api/gevent.greenlet.html
+   */
+  link(target: LinkTarget<T>): void {
+    this.#link(target, 'any');
+  }
+
+  /** As `link`, only if it ends with a value. */
+  linkValue(target: LinkTarget<T>): void {
+    this.#link(target, 'value');
+  }
+
+  /** As `link`, only if it fails or is killed. */
+  linkError(target: LinkTarget<T>): void {
+    this.#link(target, 'error');
+  }
+
+  /** Take the links to `target` out again. True if there was one. */
+  unlink(target: LinkTarget<T>): boolean {
+    const side = this.side;
+    if (side?.links === undefined) return false;
+    const before = side.links.length;
+    side.links = side.links.filter((link) => link.target !== target);
+    return side.links.length < before;
+  }
+
+  #link(target: LinkTarget<T>, when: LinkWhen): void {
+    const link = new Link(target, when);
     this.status |= SEEN;
-    const call = listener as (greenlet: Greenlet) => void;
     if ((this.status & DONE) !== 0) {
-      this.scope.scheduler.runLinks(this as Greenlet, [call]);
+      this.scope.scheduler.runLinks(this as Greenlet, [link]);
       return;
     }
     const side = this.rare();
     side.links ??= [];
-    side.links.push(call);
-  }
-
-  /** Take a listener out again. True if it was linked. */
-  unlink(listener: (greenlet: Greenlet<T>) => void): boolean {
-    const links = this.side?.links;
-    const index = links?.indexOf(listener as (greenlet: Greenlet) => void) ?? -1;
-    if (index >= 0) links?.splice(index, 1);
-    return index >= 0;
+    side.links.push(link);
   }
 
   /**

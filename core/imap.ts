@@ -17,6 +17,7 @@ import type { Members } from './members.ts';
 import type { Op, Waitable, WaitDescription } from './op.ts';
 import { Semaphore } from './semaphore.ts';
 import { DONE, FAILED, LAZY } from './status.ts';
+import { createdOrShared } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
@@ -48,7 +49,11 @@ export class MapIterator<R> {
     this.#members = members;
     this.#body = body;
     this.#ordered = ordered;
-    this.#window = new Semaphore(options.lookAhead ?? members.usualLookAhead, { name: 'look-ahead of imap' });
+    const lookAhead = options.lookAhead ?? members.usualLookAhead;
+    if (!Number.isInteger(lookAhead) || lookAhead < 1) {
+      throw new RangeError(`imap: lookAhead is a positive integer, not ${String(lookAhead)}`);
+    }
+    this.#window = new Semaphore(lookAhead, { name: 'look-ahead of imap' });
     this.#next = new ImapNext<R>(this, this.#waiters);
     this.#feeder = new Greenlet(() => this.#feed(items)) as Greenlet;
     this.#feeder.start();
@@ -63,7 +68,7 @@ export class MapIterator<R> {
    * close(). @throws Killed if killed while waiting: no result is lost.
    */
   next(): Waitable<IteratorResult<R, undefined>> {
-    return this.#next;
+    return createdOrShared(this.#next, () => new ImapNext<R>(this, this.#waiters));
   }
 
   /** Kill what is in work and drop what was not taken. Idempotent. Never switches. */

@@ -51,6 +51,7 @@ export { install } from './install.ts';
 export type { Instrument } from './instruments.ts';
 export { JoinableQueue } from './joinable-queue.ts';
 export { LifoQueue } from './lifo-queue.ts';
+export type { LinkTarget } from './links.ts';
 export { Local, type LocalOptions } from './local.ts';
 export type { LockSide } from './lock-sides.ts';
 export { Mutex } from './mutex.ts';
@@ -60,7 +61,15 @@ export { Pool } from './pool.ts';
 export { PriorityQueue, type PriorityQueueOptions } from './priority-queue.ts';
 export { Queue, type QueueOptions } from './queue.ts';
 export { RLock } from './r-lock.ts';
-export { type Awaitable, iwait, type Readiness, type Ready, type WaitOptions, wait } from './readiness.ts';
+export {
+  type Awaitable,
+  iwait,
+  type Readiness,
+  type Ready,
+  type ReadyValue,
+  type WaitOptions,
+  wait,
+} from './readiness.ts';
 export { RWLock } from './rw-lock.ts';
 export type { Scheduler, SchedulerStats } from './scheduler.ts';
 export { type Scope, scope } from './scope.ts';

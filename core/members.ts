@@ -7,6 +7,7 @@
 // Source: gevent.pool.Group. Stricter: the children of map, imap and apply die with the greenlet that asked for them.
 
 import type { AnyBody } from './body.ts';
+import { composite } from './composite.ts';
 import { killAll } from './crowd.ts';
 import { Event } from './event.ts';
 import { Greenlet } from './greenlet.ts';
@@ -46,7 +47,7 @@ export abstract class Members {
 
   /** Kill all members and wait until they have ended. Switches. @throws Killed if killed while waiting: the kills stay. */
   kill(reason?: unknown): Op<void> {
-    return killAll(this.#members, reason);
+    return composite(() => killAll(this.#members, reason));
   }
 
   /**
@@ -83,7 +84,7 @@ export abstract class Members {
    * Switches. @throws what the body throws. @throws Killed if killed while waiting: the member is killed too.
    */
   apply<A extends readonly unknown[], R>(body: Body<A, R>, ...args: A): Op<R> {
-    if (this.#members.has(kernel.current)) return body(...args);
+    if (this.#members.has(kernel.current)) return composite(body, ...args);
     return scope((s) => applyInto(this, s, body as unknown as AnyBody<R>, args));
   }
 

@@ -9,6 +9,7 @@
 // Source: gevent.pool.Pool.
 
 import type { AnyBody } from './body.ts';
+import { composite } from './composite.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
 import { Members, spawnMember } from './members.ts';
@@ -54,7 +55,7 @@ export class Pool extends Members {
    * @throws Killed if killed while waiting.
    */
   spawn<A extends readonly unknown[], R>(body: Body<A, R>, ...args: A): Op<Greenlet<R>> {
-    return this.spawnInto(undefined, body as unknown as AnyBody<R>, args);
+    return composite((spawned: AnyBody<R>) => this.spawnInto(undefined, spawned, args), body as unknown as AnyBody<R>);
   }
 
   /** Spawn a member if there is a place; undefined otherwise. Never switches. */

@@ -10,6 +10,7 @@
 
 import { Arm, type ArmGroup } from './arm.ts';
 import { AsyncResult } from './async-result.ts';
+import { composite } from './composite.ts';
 import { ClosedError } from './errors.ts';
 import { Event } from './event.ts';
 import { Fifo } from './fifo.ts';
@@ -20,16 +21,19 @@ import { select } from './select.ts';
 import { requireMs, sleepUntil } from './sleep.ts';
 import { now } from './spawn.ts';
 import { LAZY, type Outcome } from './status.ts';
-import { used } from './unstarted.ts';
+import { createdOrShared, used } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
 /** What can be waited for: a single wait, or an object that has an obvious one. */
 export type Awaitable<T = unknown> = Waitable<T> | Greenlet<T> | Event | AsyncResult<T>;
 
+/** What a thing gives when it is ready: a Waitable its value; a greenlet, an event or a result only the news. */
+export type ReadyValue<O> = O extends Waitable<infer T> ? T : undefined;
+
 /** One thing that has become ready. `object` is what was given, at position `key`. */
-export type Ready<T = unknown> = { readonly key: number; readonly object: Awaitable<T> } & (
-  | { readonly ok: true; readonly value: T }
+export type Ready<O extends Awaitable = Awaitable> = { readonly key: number; readonly object: O } & (
+  | { readonly ok: true; readonly value: ReadyValue<O> }
   | { readonly ok: false; readonly error: unknown }
 );
 
@@ -47,25 +51,25 @@ function waitOf(object: unknown, key: number, taker: string): Wait<unknown> {
 }
 
 /** The things that are waited for, as an iterator whose `next()` is a Waitable. */
-export class Readiness<T = unknown> implements ArmGroup {
-  readonly #objects: readonly Awaitable<T>[];
+export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
+  readonly #objects: readonly O[];
   readonly #waits: readonly Wait<unknown>[];
-  readonly #ready: Fifo<Ready<T>> = new Fifo();
+  readonly #ready: Fifo<Ready<O>> = new Fifo();
   readonly #arms: Set<Arm> = new Set();
   /** @internal */ readonly waiters: WaitList = new WaitList();
-  readonly #next: ReadinessNext<T> = new ReadinessNext(this);
+  readonly #next: Waitable<IteratorResult<Ready<O>, undefined>> = new ReadinessNext(this);
   #state: 'new' | 'started' | 'closed' = 'new';
   /** Whoever started it: an arm that takes something (a lock) takes it for this greenlet. @internal */
   waiter!: Waiter;
 
-  constructor(objects: Iterable<Awaitable<T>>, taker: string) {
+  constructor(objects: Iterable<O>, taker: string) {
     this.#objects = [...objects];
     this.#waits = this.#objects.map((object, key) => waitOf(object, key, taker));
   }
 
   /** Wait for the next thing that is ready; `done` when there is none left. @throws Killed if killed while waiting; ClosedError after close(). */
-  next(): Waitable<IteratorResult<Ready<T>, undefined>> {
-    return this.#next;
+  next(): Waitable<IteratorResult<Ready<O>, undefined>> {
+    return createdOrShared(this.#next, () => new ReadinessNext(this));
   }
 
   /** Give up what is not ready yet. Idempotent. What was ready and not taken is dropped. */
@@ -124,7 +128,7 @@ export class Readiness<T = unknown> implements ArmGroup {
     });
   }
 
-  #lookAt(wait: Wait<unknown>, key: number, me: Greenlet): Ready<T> | undefined {
+  #lookAt(wait: Wait<unknown>, key: number, me: Greenlet): Ready<O> | undefined {
     try {
       if (!wait.look(me)) return undefined;
       const { value } = readyResult;
@@ -135,14 +139,14 @@ export class Readiness<T = unknown> implements ArmGroup {
     }
   }
 
-  #entry(key: number, outcome: { ok: true; value: unknown } | { ok: false; error: unknown }): Ready<T> {
-    return { key, object: this.#objects[key], ...outcome } as Ready<T>;
+  #entry(key: number, outcome: { ok: true; value: unknown } | { ok: false; error: unknown }): Ready<O> {
+    return { key, object: this.#objects[key], ...outcome } as Ready<O>;
   }
 }
 
-class ReadinessNext<T> extends Wait<IteratorResult<Ready<T>, undefined>> {
-  readonly #readiness: Readiness<T>;
-  constructor(readiness: Readiness<T>) {
+class ReadinessNext<O extends Awaitable> extends Wait<IteratorResult<Ready<O>, undefined>> {
+  readonly #readiness: Readiness<O>;
+  constructor(readiness: Readiness<O>) {
     super();
     this.#readiness = readiness;
   }
@@ -169,8 +173,8 @@ class ReadinessNext<T> extends Wait<IteratorResult<Ready<T>, undefined>> {
  * @throws TypeError that names the element if one is no single wait.
  * @see https://www.gevent.org/api/gevent.html#gevent.iwait
  */
-export function iwait<T>(objects: Iterable<Awaitable<T>>): Readiness<T> {
-  return new Readiness<T>(objects, 'iwait');
+export function iwait<O extends Awaitable>(objects: Iterable<O>): Readiness<O> {
+  return new Readiness<O>(objects, 'iwait');
 }
 
 export interface WaitOptions {
@@ -189,15 +193,17 @@ export interface WaitOptions {
  * @throws TypeError that names the element if one is no single wait. @throws Killed if killed while waiting.
  * @see https://www.gevent.org/api/gevent.html#gevent.wait
  */
-export function wait<T>(objects: Iterable<Awaitable<T>>, options: WaitOptions = {}): Op<Ready<T>[]> {
-  const readiness = new Readiness<T>(objects, 'wait');
+export function wait<O extends Awaitable>(objects: Iterable<O>, options: WaitOptions = {}): Op<Ready<O>[]> {
+  const list = [...objects];
+  list.forEach((object, key) => void waitOf(object, key, 'wait'));
   const timeoutMs = requireMs(options.timeoutMs ?? Number.POSITIVE_INFINITY, 'wait');
-  return collect(readiness, options.count ?? Number.POSITIVE_INFINITY, timeoutMs);
+  return composite(collect<O>, list, options.count ?? Number.POSITIVE_INFINITY, timeoutMs);
 }
 
-function* collect<T>(readiness: Readiness<T>, count: number, timeoutMs: number): Op<Ready<T>[]> {
+function* collect<O extends Awaitable>(objects: O[], count: number, timeoutMs: number): Op<Ready<O>[]> {
+  const readiness = new Readiness<O>(objects, 'wait');
   const time = sleepUntil(now() + timeoutMs);
-  const found: Ready<T>[] = [];
+  const found: Ready<O>[] = [];
   try {
     while (found.length < count) {
       const first = yield* select({ next: readiness.next(), time }, { priority: true });

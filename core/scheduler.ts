@@ -24,6 +24,7 @@ import { Events } from './events.ts';
 import type { Greenlet } from './greenlet.ts';
 import { type Instrument, Instruments } from './instruments.ts';
 import { kernel, readyResult, STEP_BUDGET, wakeResult } from './kernel.ts';
+import type { Link } from './links.ts';
 import { type Outlet, OutletList } from './outlets.ts';
 import { reportStuck } from './quiescence.ts';
 import { RunQueue } from './run-queue.ts';
@@ -150,8 +151,8 @@ export class Scheduler {
     if (!this.#inTurn) this.askTurn();
   }
 
-  runLinks(greenlet: Greenlet, links: readonly ((greenlet: Greenlet) => void)[]): void {
-    for (const link of links) this.atTurnEnd(() => link(greenlet));
+  runLinks(greenlet: Greenlet, links: readonly Link[]): void {
+    for (const link of links) this.atTurnEnd(() => link.run(greenlet));
   }
 
   /** An error that no greenlet can be given. */

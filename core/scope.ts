@@ -14,6 +14,7 @@
 
 import { AsyncResult } from './async-result.ts';
 import type { AnyBody } from './body.ts';
+import { composite } from './composite.ts';
 import {
   GreenletKilledError,
   isKilled,
@@ -82,7 +83,7 @@ export class Scope {
     body: (ready: (value: R) => void, ...args: A) => Op<unknown>,
     ...args: A
   ): Op<R> {
-    return startReady(this, body, args);
+    return composite(() => startReady(this, body, args));
   }
 
   /** Kill every child, and those that are spawned from now on. */

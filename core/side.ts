@@ -6,6 +6,7 @@
 import type { Coroutine } from './coroutine.ts';
 import type { Frame } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
+import type { Link } from './links.ts';
 import type { Resume, Trap } from './op.ts';
 import type { Timer } from './timers.ts';
 import type { Waiter } from './wait-list.ts';
@@ -37,7 +38,7 @@ export class Side {
   callers: Iterator<Trap, unknown, Resume>[] | undefined = undefined;
   /** Which of its coroutines runs; undefined as long as there is only the one that it began with. */
   coroutine: Coroutine | undefined = undefined;
-  links: ((greenlet: Greenlet) => void)[] | undefined = undefined;
+  links: Link[] | undefined = undefined;
   /** What the kernel itself does when it ends, at once. Never user code. */
   enders: (() => void)[] | undefined = undefined;
   asParent: ParentLink | undefined = undefined;

@@ -40,7 +40,8 @@ class Sleep extends Wait<void> {
   enlist(waiter: Waiter): void {
     const greenlet = waiter.owner();
     const { scheduler } = greenlet.scope;
-    if (waiter === greenlet && !this.#absolute && this.#ms <= 0) {
+    const nowMs = this.#absolute ? scheduler.driver.now() : 0;
+    if (waiter === greenlet && this.#ms <= nowMs) {
       greenlet.status = (greenlet.status & ~STATE) | READY | YIELDED;
       greenlet.waitingOn = undefined;
       scheduler.enqueue(greenlet);

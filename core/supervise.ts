@@ -5,6 +5,7 @@
 // Sources: Erlang's supervisors (restart intensity), systemd's Restart=.
 
 import type { AnyBody } from './body.ts';
+import { composite } from './composite.ts';
 import { rethrowKilled, UsageError } from './errors.ts';
 import { requireScheduler } from './kernel.ts';
 import { type Body, nameOf, type Op } from './op.ts';
@@ -50,7 +51,13 @@ export function supervise<T, A extends readonly unknown[] = []>(
   if (restart !== 'on-error' && restart !== 'always') {
     throw new TypeError(`supervise: restart is 'on-error' or 'always', not ${String(restart)}`);
   }
-  return runSupervised(body as unknown as AnyBody<T>, options, restart === 'always', delays(options.backoff ?? {}));
+  return composite(
+    runSupervised<T>,
+    body as unknown as AnyBody<T>,
+    options,
+    restart === 'always',
+    delays(options.backoff ?? {}),
+  );
 }
 
 function* runSupervised<T>(

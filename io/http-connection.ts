@@ -81,11 +81,6 @@ export class Connection {
     this.#held = false;
   }
 
-  /** Is the socket connected? */
-  get connected(): boolean {
-    return this.#socket !== undefined && !this.#socket.connecting && !this.#socket.destroyed;
-  }
-
   /** Is reading held back? */
   get held(): boolean {
     return this.#held;

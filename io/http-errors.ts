@@ -1,7 +1,7 @@
 // http-errors.ts: what can go wrong with an HTTP request, and how what undici reports becomes an error of ours.
 //
-// All are the world's fault (ResourceError). `code` is stable: undici's own where there is one (UND_ERR_*), else ERR_<NAME>. Before a connection stands it is a ConnectError or a DnsError with Node's code, as everywhere in io/. What Node or undici threw is
-// the `cause`.
+// All are the world's fault (ResourceError). `code` is stable: undici's own where there is one (UND_ERR_*), else ERR_<NAME>. Before a connection stands it
+// is a ConnectError or a DnsError with Node's code, as everywhere in io/. What Node or undici threw is the `cause`.
 //
 // A response that was cut is never a short success: it is an IncompleteBodyError, whether the peer was polite about it or not.
 

@@ -49,6 +49,7 @@ export {
   KillIgnoredError,
   killAll,
   LifoQueue,
+  type LinkTarget,
   Local,
   type LocalOptions,
   type LockSide,
@@ -72,7 +73,9 @@ export {
   type QueueOptions,
   type Readiness,
   type Ready,
+  type ReadyValue,
   ResourceError,
+  type ResultOf,
   ResultSetError,
   RLock,
   RWLock,
@@ -127,7 +130,7 @@ export {
   ListenError,
   ServerClosedError,
 } from './errors.ts';
-export { forEach, type Source, type WaitableIterator } from './for-each.ts';
+export { type ChunkSource, type ConnectionSource, forEach, type Source, type WaitableIterator } from './for-each.ts';
 export { type OpenHandles, openHandles } from './handles.ts';
 export { BodyTooLargeError, BodyUsedError, HttpError, IncompleteBodyError, ParseError } from './http.ts';
 export { type Hub, type HubStats, hub } from './hub.ts';

@@ -92,7 +92,7 @@ export class NodeDriver implements Driver {
   }
 
   warn(warning: Error): void {
-    process.emitWarning(warning.stack ?? warning.message, warning.name);
+    process.emitWarning((warning.stack ?? warning.message).replace(`${warning.name}: `, ''), warning.name);
   }
 
   fatal(error: unknown, greenlet: Greenlet | undefined): void {
@@ -100,6 +100,8 @@ export class NodeDriver implements Driver {
       process.stderr.write(
         `${greenlet.name} failed and nobody has looked: join it, link it or spawn it in a scope before it can fail\n`,
       );
+      const site = greenlet.side?.spawnSite?.stack;
+      if (site !== undefined) process.stderr.write(`${site}\n`);
     }
     // Outside every turn, so that it is an uncaught exception like any other.
     setImmediate(() => {

@@ -5,13 +5,16 @@ import {
   Channel,
   forEach,
   iwait,
+  joinAll,
   type Op,
+  Pool,
   run,
   scope,
   sleep,
   spawn,
   supervise,
   timeout,
+  wait,
 } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
@@ -253,5 +256,24 @@ describe('forEach', () => {
   it('takes nothing else', () => {
     expect(() => forEach(5 as never, () => sleep(1))).toThrow(TypeError);
     expect(() => forEach([], 5 as never)).toThrow(TypeError);
+  });
+});
+
+describe('Ops made of several waits', () => {
+  it('are descriptions: started a second time they run a second time', async () => {
+    const { value } = await simulate(function* () {
+      const greenlets = [spawn(later, 1, 'a'), spawn(later, 2, 'b')];
+      const joined = joinAll(greenlets);
+      const waited = wait([sleep(1)]);
+      const supervised = supervise(() => later(1, 'again'));
+      const pool = new Pool(1);
+      const spawned = pool.spawn(later, 1, 'c');
+      const results: unknown[] = [];
+      for (let i = 0; i < 2; i += 1) {
+        results.push((yield* joined).length, (yield* waited).length, yield* supervised, yield* (yield* spawned).get());
+      }
+      return results;
+    });
+    expect(value).toEqual([2, 1, 'again', 'c', 2, 1, 'again', 'c']);
   });
 });

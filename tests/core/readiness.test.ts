@@ -41,7 +41,7 @@ describe('wait', () => {
         yield* channel.send('sent');
       });
       const greenlet = spawn(after, 5, 'ended');
-      const ready = yield* wait<unknown>([event, result.get(), channel.receive(), greenlet, sleep(12)]);
+      const ready = yield* wait([event, result.get(), channel.receive(), greenlet, sleep(12)]);
       return ready.map((entry) => [entry.key, entry.ok && entry.value]);
     });
     expect(value).toEqual([
@@ -56,7 +56,7 @@ describe('wait', () => {
   it('ends after `count`, and takes the rest back', async () => {
     const { value } = await simulate(function* () {
       const channel = new Channel<number>();
-      const ready = yield* wait<unknown>([channel.receive(), sleep(1), sleep(2)], { count: 1 });
+      const ready = yield* wait([channel.receive(), sleep(1), sleep(2)], { count: 1 });
       return [ready.length, channel.balance];
     });
     expect(value).toEqual([1, 0]);
@@ -88,7 +88,7 @@ describe('wait', () => {
 describe('iwait', () => {
   it('misses nothing that becomes ready between two next()', async () => {
     const { value } = await simulate(function* () {
-      const things = iwait<string>([spawn(after, 1, 'a').get(), spawn(after, 2, 'b').get()]);
+      const things = iwait([spawn(after, 1, 'a').get(), spawn(after, 2, 'b').get()]);
       yield* sleep(10);
       const seen: unknown[] = [];
       for (let step = yield* things.next(); !step.done; step = yield* things.next()) {
@@ -101,7 +101,7 @@ describe('iwait', () => {
 
   it('leaves a killed waiter’s thing for the next next()', async () => {
     const { value } = await simulate(function* () {
-      const things = iwait<string>([spawn(after, 5, 'kept').get()]);
+      const things = iwait([spawn(after, 5, 'kept').get()]);
       const first = spawn(() => things.next());
       yield* sleep(1);
       first.kill();
