@@ -13,6 +13,8 @@
 // side to put off: for them only the woken side's place in the queue changes.
 // Sources: Go's chan.go, TinyGo's chan.go (single-threaded), Stackless channels (names); S7.
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { ChannelClosedError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 import { kernel, readyResult } from './kernel.ts';
@@ -151,6 +153,11 @@ export class Channel<T> {
     const value = readyResult.value as T;
     readyResult.value = undefined;
     return { value };
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** No more values: what waits in the channel can still be received, then receivers get ChannelClosedError; senders get it at once. Idempotent. */

@@ -8,6 +8,8 @@
 //   somebody waits in next()  implies  no result is there for it, and the feeder or a child is alive
 // Source: gevent's imap and imap_unordered (maxsize).
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { AnyBody } from './body.ts';
 import { ClosedError, isKilled } from './errors.ts';
 import { Greenlet } from './greenlet.ts';
@@ -69,6 +71,11 @@ export class MapIterator<R> {
    */
   next(): Waitable<IteratorResult<R, undefined>> {
     return createdOrShared(this.#next, () => new ImapNext<R>(this, this.#waiters));
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Kill what is in work and drop what was not taken. Idempotent. Never switches. */

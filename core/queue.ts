@@ -13,6 +13,8 @@
 //   nothing is unfinished        implies  nobody waits in join
 // Sources: gevent.queue, Python's queue.Queue (join, shutdown); S7, S12.
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { QueueClosedError, QueueEmptyError, QueueFullError, UsageError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 import { kernel, readyResult } from './kernel.ts';
@@ -153,6 +155,11 @@ export class Queue<T> {
   /** Wait until `taskDone` was called for all that was put. Switches only if it was not. @throws Killed if killed while waiting. */
   join(): Waitable<void> {
     return created(new QueueJoin(this));
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /**

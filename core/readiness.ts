@@ -8,6 +8,8 @@
 //   an arm is in #arms        if and only if  it is enlisted
 // Source: gevent.iwait, gevent.wait.
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { Arm, type ArmGroup } from './arm.ts';
 import { AsyncResult } from './async-result.ts';
 import { composite } from './composite.ts';
@@ -70,6 +72,11 @@ export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
   /** Wait for the next thing that is ready; `done` when there is none left. @throws Killed if killed while waiting; ClosedError after close(). */
   next(): Waitable<IteratorResult<Ready<O>, undefined>> {
     return createdOrShared(this.#next, () => new ReadinessNext(this));
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Give up what is not ready yet. Idempotent. What was ready and not taken is dropped. */

@@ -7,6 +7,8 @@
 //   running is the number of exchanges that have begun and not ended
 //   closed  implies  there are no pools
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { buildConnector } from 'undici';
 import { ClosedError } from '../core/errors.ts';
 import { Event } from '../core/event.ts';
@@ -126,6 +128,11 @@ export class Client {
   /** Close the connections that carry nothing. Never switches. */
   closeIdle(): void {
     for (const pool of [...this.#pools.values()]) pool.closeIdle();
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Close everything now: each request under way, and each body that is being read, ends in a ClosedError. Never switches; idempotent. */

@@ -6,6 +6,8 @@
 //
 // Any greenlet may read it; it does not belong to the one that asked.
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Op } from '../core/op.ts';
 import { Body, type BodyLimit, type BodySource } from './http-body.ts';
@@ -66,6 +68,11 @@ export class Response {
   /** See Body.json. */
   json(options?: BodyLimit): Op<unknown> {
     return this.body.json(options);
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Drop what has not been read, and the connection if the body has not come whole. Never switches; idempotent. */

@@ -8,6 +8,8 @@
 //   closed                       implies  nobody waits and nothing is pending
 //   the registry has this listener, or a pending connection, if and only if its handle is open
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { ClosedError } from '../core/errors.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { Fifo } from '../core/fifo.ts';
@@ -198,6 +200,11 @@ export class Listener {
    */
   accept(): Waitable<Socket> {
     return this.#accept;
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Stop listening, at once: waiting acceptors get ClosedError, connections that nobody has accepted are closed. Never switches; idempotent. */

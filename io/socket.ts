@@ -8,6 +8,8 @@
 //   closed                        implies  nobody waits on either side
 // Sources: gevent's sockets, trio's SocketStream and its receive_some, asyncio's StreamReader (names of reads), Go's net.Conn; S5, S6, S18.
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { ClosedError } from '../core/errors.ts';
 import type { Op, Resume, Trap, Waitable } from '../core/op.ts';
 import { timeout } from '../core/timeout.ts';
@@ -216,6 +218,11 @@ export class Socket {
   /** End our side after what was written: the peer reads it and then the end. Never switches; reading goes on. Idempotent. */
   end(): void {
     this.#outbound.end();
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /**
