@@ -13,7 +13,6 @@
 // Source: trio's cancel scopes; S3, S5, S8 of the semantics.
 
 import type { Greenlet } from './greenlet.ts';
-import type { Resume, Trap } from './op.ts';
 import { ATTENTION, moved, PARKED, READY, RETRACTED, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
 
@@ -79,65 +78,6 @@ export class Frame implements Timer {
 
   /** Of a shield: something outside it has become pending. */
   outerCancelled(): void {}
-}
-
-/** A frame that wraps one Op. It is the iterator of that Op: it forwards next, throw and return, and is left exactly once. */
-export abstract class WrapperFrame extends Frame implements Iterator<Trap, unknown, Resume> {
-  inner!: Iterator<Trap, unknown, Resume>;
-  open = true;
-
-  /** The inner Op threw; the frame has been left. Return a value in its place, or throw. */
-  protected failed(error: unknown): unknown {
-    throw error;
-  }
-
-  next(token: Resume): IteratorResult<Trap, unknown> {
-    let result: IteratorResult<Trap, unknown>;
-    let done: boolean | undefined;
-    try {
-      result = this.inner.next(token);
-      done = result.done; // of a foreign iterator this may throw
-    } catch (error) {
-      return this.ended(error);
-    }
-    if (done === true) this.leaveOnce();
-    return result;
-  }
-
-  throw(error: unknown): IteratorResult<Trap, unknown> {
-    let result: IteratorResult<Trap, unknown>;
-    try {
-      if (this.inner.throw === undefined) throw error;
-      result = this.inner.throw(error);
-    } catch (thrown) {
-      return this.ended(thrown);
-    }
-    if (result.done === true) this.leaveOnce();
-    return result;
-  }
-
-  return(value?: unknown): IteratorResult<Trap, unknown> {
-    try {
-      const result = this.inner.return?.(value) ?? { done: true as const, value };
-      if (result.done === true) this.leaveOnce();
-      return result;
-    } catch (error) {
-      this.leaveOnce();
-      throw error;
-    }
-  }
-
-  /** Leave the frame because the inner Op threw `error`. */
-  ended(error: unknown): IteratorResult<Trap, unknown> {
-    this.leaveOnce();
-    return { done: true, value: this.failed(error) };
-  }
-
-  leaveOnce(): void {
-    if (!this.open) return;
-    this.open = false;
-    this.leave();
-  }
 }
 
 /** Compute what is pending for `greenlet` anew, and deliver it if it waits at a place that can be interrupted. */

@@ -4,15 +4,14 @@
 // nothing to anybody else.
 // Source: Stackless' block_trap.
 
-import { requireOp, startInner } from './body.ts';
+import { requireOp } from './body.ts';
 import { NotInGreenletError } from './errors.ts';
-import { WrapperFrame } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel } from './kernel.ts';
-import { READY_LEAF } from './leaf.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { DONE, NO_BLOCK } from './status.ts';
 import { created, used } from './unstarted.ts';
+import { WrapperFrame } from './wrapper-frame.ts';
 
 class NoBlockFrame extends WrapperFrame {
   readonly #before: number;
@@ -39,18 +38,9 @@ class NoBlockOp<T> implements Op<T> {
     if ((me.status & DONE) !== 0) throw new NotInGreenletError('noBlock');
     const frame = new NoBlockFrame(me);
     frame.enter();
-    try {
-      frame.inner = startInner(this.#op, this.#started, 'noBlock');
-    } catch (error) {
-      frame.leaveOnce();
-      throw error;
-    }
+    const started = this.#started;
     this.#started = true;
-    if (frame.inner === READY_LEAF) {
-      frame.leaveOnce();
-      return READY_LEAF as Iterator<Trap, T, Resume>;
-    }
-    return frame as Iterator<Trap, unknown, Resume> as Iterator<Trap, T, Resume>;
+    return frame.begin(this.#op, started, 'noBlock');
   }
 }
 

@@ -4,15 +4,15 @@
 // shield is transparent. It masks neither throw() nor timeouts inside it, and is no blocking point itself.
 // Source: trio's shielded cancel scopes; the grace is ours, because a cleanup that hangs is the commonest kill that never ends (S5).
 
-import { requireOp, startInner } from './body.ts';
+import { requireOp } from './body.ts';
 import { NotInGreenletError } from './errors.ts';
-import { interruptionChanged, WrapperFrame } from './frame.ts';
+import { interruptionChanged } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel } from './kernel.ts';
-import { READY_LEAF } from './leaf.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { ATTENTION, COUNTED, DONE } from './status.ts';
 import { created, used } from './unstarted.ts';
+import { WrapperFrame } from './wrapper-frame.ts';
 
 export const DEFAULT_GRACE_MS = 5000;
 
@@ -56,18 +56,9 @@ class ShieldOp<T> implements Op<T> {
     const frame = new ShieldFrame(me, this.#graceMs);
     frame.enter();
     if ((me.status & (ATTENTION | COUNTED)) !== 0) interruptionChanged(me);
-    try {
-      frame.inner = startInner(this.#op, this.#started, 'shield');
-    } catch (error) {
-      frame.leaveOnce();
-      throw error;
-    }
+    const started = this.#started;
     this.#started = true;
-    if (frame.inner === READY_LEAF) {
-      frame.leaveOnce();
-      return READY_LEAF as Iterator<Trap, T, Resume>;
-    }
-    return frame as Iterator<Trap, unknown, Resume> as Iterator<Trap, T, Resume>;
+    return frame.begin(this.#op, started, 'shield');
   }
 }
 

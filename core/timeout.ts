@@ -8,12 +8,11 @@
 // Sources: S8; trio's move_on_after and fail_after; gevent.Timeout for the identity.
 
 import { Arm, type ArmGroup } from './arm.ts';
-import { requireOp, startInner } from './body.ts';
+import { requireOp } from './body.ts';
 import { isKilled, Killed, NotInGreenletError, TimeoutError } from './errors.ts';
-import { WrapperFrame } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel, readyResult } from './kernel.ts';
-import { describeOp, READY_LEAF } from './leaf.ts';
+import { describeOp } from './leaf.ts';
 import type { Op, Resume, Trap, Waitable, WaitDescription } from './op.ts';
 import { requireMs } from './sleep.ts';
 import { DONE, LAZY, type Outcome } from './status.ts';
@@ -21,6 +20,7 @@ import type { Timer } from './timers.ts';
 import { created, used } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
+import { WrapperFrame } from './wrapper-frame.ts';
 
 export interface TimeoutOptions<E> {
   /** Returned on expiry, in place of the TimeoutError. */
@@ -171,19 +171,9 @@ class TimeoutOp<T, E> implements Op<T | E> {
     frame.enter();
     if (this.#limit.isOver(me)) frame.cancel(this);
     else this.#limit.arm(frame, me);
-    try {
-      frame.inner = startInner(this.#op, this.#started, 'timeout');
-    } catch (error) {
-      const { value } = frame.ended(error);
-      readyResult.value = value;
-      return READY_LEAF as Iterator<Trap, T | E, Resume>;
-    }
+    const started = this.#started;
     this.#started = true;
-    if (frame.inner === READY_LEAF) {
-      frame.leaveOnce();
-      return READY_LEAF as Iterator<Trap, T | E, Resume>;
-    }
-    return frame as Iterator<Trap, unknown, Resume> as Iterator<Trap, T | E, Resume>;
+    return frame.begin(this.#op, started, 'timeout');
   }
 
   expired(): unknown {
