@@ -26,5 +26,14 @@ export default defineConfig({
     testTimeout: 10_000,
     hookTimeout: 10_000,
     teardownTimeout: 5_000,
+    // `npm run coverage`. Types only, or re-exports only: nothing in them runs.
+    coverage: {
+      provider: 'v8',
+      include: ['core/**/*.ts'],
+      exclude: ['tests/**'],
+      reporter: [['text', { skipFull: true }]],
+      reportsDirectory: 'coverage',
+      thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
+    },
   },
 });

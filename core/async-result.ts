@@ -11,6 +11,7 @@ import { created } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** A value or an error that is set once and waited for by any number of greenlets. */
 export class AsyncResult<T> {
   readonly name: string | undefined;
   #state: 'pending' | 'value' | 'error' = 'pending';

@@ -25,6 +25,7 @@ export interface BarrierOptions {
   readonly action?: (() => void) | undefined;
 }
 
+/** A meeting point for a fixed number of greenlets. */
 export class Barrier {
   readonly parties: number;
   readonly name: string | undefined;

@@ -4,6 +4,7 @@
 // (then a generator of two lines starts it inside the greenlet), or a generator object that somebody made before: that one runs once,
 // so it is remembered. A WeakSet costs more than a whole spawn, which is why generator functions, nearly all bodies, never touch it.
 
+import { typeError } from './bad-argument.ts';
 import { OpReusedError } from './errors.ts';
 import { isOp, nameOf, type Op, type Resume, type Trap } from './op.ts';
 
@@ -11,35 +12,38 @@ type Runnable<T> = Iterator<Trap, T, Resume>;
 /** A body whose parameters are of no interest here. */
 export type AnyBody<T> = (...args: never[]) => Op<T>;
 
-const generatorFunction: object = Object.getPrototypeOf(function* () {});
+const generatorFunction: object = Object.getPrototypeOf(delegate);
 const taken = new WeakSet<object>();
+
+/** Refuse at once what is no body, in the words of `verb`. */
+export function requireBody(body: unknown, verb: string): void {
+  if (typeof body !== 'function') {
+    const hint = isOp(body) ? `: pass the generator function itself, ${verb}(body, ...args), not what it returns` : '';
+    throw typeError(`${verb} takes a generator function, not ${nameOf(body)}${hint}`);
+  }
+  const kind = Object.prototype.toString.call(body);
+  if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]') {
+    throw typeError(
+      `${verb} takes a generator function, not ${nameOf(body)}: write function*, and \`yield* until(promise)\` for await`,
+    );
+  }
+}
 
 /** Call `body` and return the iterator to drive. @throws TypeError if it is no function or gives no Op. */
 export function callBody<T>(given: AnyBody<T>, args: readonly unknown[], verb: string): Runnable<T> {
   const body = given as (...args: readonly unknown[]) => Op<T>;
-  if (typeof body !== 'function') {
-    const hint = isOp(body) ? `: pass the generator function itself, ${verb}(body, ...args), not what it returns` : '';
-    throw new TypeError(`${verb} takes a generator function, not ${nameOf(body)}${hint}`);
-  }
-  if (Object.getPrototypeOf(body) === generatorFunction) {
+  if (typeof body === 'function' && Object.getPrototypeOf(body) === generatorFunction) {
     return (args.length === 0 ? body() : body(...args)) as unknown as Runnable<T>;
   }
-  const kind = Object.prototype.toString.call(body);
-  if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]') {
-    throw new TypeError(
-      `${verb} takes a generator function, not ${nameOf(body)}: write function*, and \`yield* until(promise)\` for await`,
-    );
-  }
+  requireBody(body, verb);
   const op: unknown = body(...args);
   if (!isOp(op)) {
-    throw new TypeError(
+    throw typeError(
       `the body given to ${verb} returned ${nameOf(op)}: it must return an Op; is it a generator function (function*)?`,
     );
   }
-  return iteratorOf(
-    op as Op<T>,
-    () =>
-      new TypeError(`the body given to ${verb} returned a generator that was run already: make a new one in the body`),
+  return iteratorOf(op as Op<T>, () =>
+    typeError(`the body given to ${verb} returned a generator that was run already: make a new one in the body`),
   );
 }
 
@@ -55,7 +59,7 @@ export function iteratorOf<T>(op: Op<T>, reused: () => Error): Runnable<T> {
 export function requireOp(op: unknown, taker: string): asserts op is Op<unknown> {
   if (isOp(op)) return;
   const hint = typeof op === 'function' ? ': call it' : '';
-  throw new TypeError(`${taker} takes an Op, not ${nameOf(op)}${hint}`);
+  throw typeError(`${taker} takes an Op, not ${nameOf(op)}${hint}`);
 }
 
 /** Start `op` for a wrapper that may itself be started again. `started` says whether it has been before. */

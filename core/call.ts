@@ -11,7 +11,7 @@ import { OpReusedError } from './errors.ts';
 import { CALL_RESULT, kernel } from './kernel.ts';
 import { checkStart, LEAF } from './leaf.ts';
 import { type Body, nameOf, type Op, type Resume, type Trap } from './op.ts';
-import { yieldNow } from './sleep.ts';
+import { giveWayFirst } from './sleep.ts';
 import { NO_BLOCK, RUNNING, START_MASK } from './status.ts';
 import { created, used } from './unstarted.ts';
 
@@ -34,11 +34,6 @@ class CallLeaf implements Iterator<Trap, unknown, Resume> {
 }
 
 const CALL_LEAF = new CallLeaf();
-
-function* giveWayFirst<T>(op: Op<T>): Generator<Trap, T, Resume> {
-  yield* yieldNow();
-  return yield* op;
-}
 
 class CallOp<T> implements Op<T> {
   readonly #op: Op<T>;

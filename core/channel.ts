@@ -37,6 +37,7 @@ export interface ChannelOptions {
   readonly name?: string | undefined;
 }
 
+/** A first-in first-out channel between greenlets, with a capacity and an end. */
 export class Channel<T> {
   readonly capacity: number;
   readonly name: string | undefined;
@@ -173,10 +174,9 @@ export class Channel<T> {
     return this.name === undefined ? 'a channel' : `channel ${this.name}`;
   }
 
-  // There is room again: the oldest waiting sender's value moves up, so that values keep the order in which they were sent.
+  // There is room again, and somebody waits: the oldest sender's value moves up, so that values keep the order in which they were sent.
   #refill(): void {
-    const sender = this.senders.shift();
-    if (sender === undefined) return;
+    const sender = this.senders.shift() as Waiter;
     this.buffered.push(sender.value as T);
     sender.fire(undefined, 0);
   }
@@ -300,11 +300,16 @@ class SendThenYield<T> extends Send<T> {
   }
 }
 
-/** Of a channel that prefers senders: a completed receive lets the sender run first. */
+/** Of a channel that prefers senders: a completed receive, also of an error, lets the sender run first. */
 class ReceiveThenYield<T> extends Receive<T> {
   override [Symbol.iterator](): Iterator<Trap, T, Resume> {
     this.channel.yieldsTo = false;
-    return yieldIfWoken(super[Symbol.iterator](), this.channel);
+    try {
+      return yieldIfWoken(super[Symbol.iterator](), this.channel);
+    } catch (error) {
+      if (!this.channel.yieldsTo) throw error;
+      return yieldCommitted(kernel.current, error, FAILED) as Iterator<Trap, T, Resume>;
+    }
   }
 }
 
@@ -313,7 +318,7 @@ function yieldIfWoken<T>(
   channel: { yieldsTo: boolean },
 ): Iterator<Trap, T, Resume> {
   return channel.yieldsTo && (started as unknown) === READY_LEAF
-    ? (yieldCommitted(kernel.current) as Iterator<Trap, T, Resume>)
+    ? (yieldCommitted(kernel.current, readyResult.value, 0) as Iterator<Trap, T, Resume>)
     : started;
 }
 

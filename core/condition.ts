@@ -21,6 +21,7 @@ import { use } from './use.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** Wait, with a lock released, until somebody who holds it says that something has changed. */
 export class Condition {
   readonly name: string | undefined;
   /** The lock that goes with it. */

@@ -17,7 +17,8 @@ import type { Greenlet } from './greenlet.ts';
 import { kernel, SWITCH_RESULT, WAKE } from './kernel.ts';
 import { checkStart, LEAF } from './leaf.ts';
 import type { Op, Resume, Trap } from './op.ts';
-import { CALLING, DONE, FAILED, READY, RUNNING, START_MASK, STATE } from './status.ts';
+import { giveWayFirst } from './sleep.ts';
+import { CALLING, DONE, FAILED, NO_BLOCK, READY, RUNNING, START_MASK, STATE } from './status.ts';
 import { created } from './unstarted.ts';
 
 type Runnable = Iterator<Trap, unknown, Resume>;
@@ -29,6 +30,7 @@ export interface Transfer {
   readonly failed: boolean;
 }
 
+/** The raw greenlet: one of several stacks that take turns in one green thread. */
 export class Coroutine {
   readonly #body: (first: never) => Op<unknown>;
   #parent: Coroutine | undefined;
@@ -94,8 +96,10 @@ export class Coroutine {
         `a coroutine of ${this.greenlet.name} was switched to from ${greenlet.name}: all coroutines of a family share one greenlet`,
       );
     }
+    const parent = this.#parent ?? runningCoroutine(greenlet);
+    parent.bind(greenlet);
+    this.#parent = parent;
     this.greenlet = greenlet;
-    this.#parent ??= runningCoroutine(greenlet);
   }
 
   /** Start, or go on, with a value; returns how to resume the iterator that is in place then. @internal */
@@ -133,6 +137,7 @@ class MainCoroutine extends Coroutine {
   }
 }
 
+/* v8 ignore next -- a main coroutine runs already: nobody calls its body */
 function* notCalled(): Generator<never, void> {}
 
 function runningCoroutine(greenlet: Greenlet): Coroutine {
@@ -214,6 +219,9 @@ class SwitchOp implements Op<unknown> {
       const urgent = checkStart(me, () => 'switch');
       if (urgent !== undefined) return urgent;
     }
+    // As in call(): a switch that never waits must not keep other greenlets from running.
+    if (kernel.budget === 0 && (me.status & NO_BLOCK) === 0) return giveWayFirst(this);
+    kernel.budget = Math.max(kernel.budget - 1, 0);
     this.#transfer.target.bind(me);
     SWITCH_LEAF.transfer = this.#transfer;
     return SWITCH_LEAF;

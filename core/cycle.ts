@@ -31,7 +31,8 @@ export function refuseCycle(waiter: Waiter, op: Wait<unknown>): void {
   if (members.some(canGetOut)) return;
   const lines = members.map((member) => {
     const { holder, ...what } = (member === me ? op : (member.waitingOn as Wait<unknown>)).describe();
-    return `  ${member.name} waits for ${describeOp(what)}${holder === undefined ? '' : ` (held by ${holder.name})`}`;
+    // Only a lock that several read has no one holder, and whoever waits to write then has no blocker: that is no cycle.
+    return `  ${member.name} waits for ${describeOp(what)} (held by ${(holder as Greenlet).name})`;
   });
   throw new DeadlockError(`${me.name} would wait for itself`, lines.join('\n'), members);
 }

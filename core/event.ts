@@ -10,6 +10,7 @@ import { createdOrShared } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** A flag that greenlets wait for. */
 export class Event {
   readonly name: string | undefined;
   #isSet = false;

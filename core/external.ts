@@ -6,14 +6,13 @@
 // Invariant: scheduler.externalWaits is the number of counted tickets that wait, and of waits like them that need no ticket (sockets).
 
 import type { Scheduler } from './scheduler.ts';
-import { FAILED, type Outcome } from './status.ts';
+import { FAILED, LAZY, type Outcome } from './status.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
 /** What the host's callback is given. */
 export class Ticket<T> {
   #waiter: Waiter | undefined;
-  readonly #parks: number;
   readonly #scheduler: Scheduler;
   readonly #orphaned: ((value: T) => void) | undefined;
   #settled = false;
@@ -26,15 +25,9 @@ export class Ticket<T> {
   constructor(waiter: Waiter, orphaned?: (value: T) => void, counted = true) {
     this.#counted = counted;
     this.#waiter = waiter;
-    this.#parks = waiter.owner().parks;
     this.#scheduler = waiter.owner().scope.scheduler;
     this.#orphaned = orphaned;
     if (counted) this.#scheduler.externalStarted();
-  }
-
-  /** Does somebody still wait? */
-  get waiting(): boolean {
-    return this.#waiter !== undefined;
   }
 
   resolve(value: T): void {
@@ -60,6 +53,16 @@ export class Ticket<T> {
     }
   }
 
+  /** As `reject`, with an error that is made where the greenlet waits, so that its stack names the caller. */
+  rejectWith(make: () => unknown): void {
+    if (this.#settled || this.#waiter === undefined) {
+      this.reject(undefined);
+      return;
+    }
+    this.#settled = true;
+    this.#fire(make, LAZY);
+  }
+
   retract(): void {
     this.#waiter = undefined;
     this.#scheduler.stats.orphans += 1;
@@ -78,8 +81,7 @@ export class Ticket<T> {
     const waiter = this.#waiter as Waiter;
     this.#waiter = undefined;
     if (this.#counted) this.#scheduler.externalEnded();
-    if (waiter.owner().parks === this.#parks) waiter.fire(value, outcome);
-    else this.#scheduler.stats.staleWakes += 1;
+    waiter.fire(value, outcome);
   }
 }
 

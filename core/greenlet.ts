@@ -58,6 +58,7 @@ export interface SpawnOptions {
 /** Of a million callers (`call`), the innermost are of interest; to probe them all would take minutes. */
 const MOST_CALLERS_SHOWN = 100;
 
+/** One green thread. `spawn` makes and starts one; join, kill and link it from any other. */
 export class Greenlet<T = unknown> implements Waiter {
   /** @internal */ iterator: Iterator<Trap, unknown, Resume> | undefined;
   /** State and flags, see status.ts. @internal */ status: number = NEW;

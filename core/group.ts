@@ -9,6 +9,7 @@ import { Members, spawnMember } from './members.ts';
 import type { Body, Op } from './op.ts';
 import type { Scope } from './scope.ts';
 
+/** Greenlets that are joined, killed and mapped over as one. */
 export class Group extends Members {
   /** @internal */ readonly usualLookAhead = 16;
 

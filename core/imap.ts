@@ -11,9 +11,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { AnyBody } from './body.ts';
+import { failureOf } from './end.ts';
 import { ClosedError, isKilled } from './errors.ts';
 import { Greenlet } from './greenlet.ts';
-import { killedError } from './join.ts';
 import { kernel, readyResult } from './kernel.ts';
 import type { Members } from './members.ts';
 import type { Op, Waitable, WaitDescription } from './op.ts';
@@ -112,9 +112,8 @@ export class MapIterator<R> {
     child.markSeen();
     child.onEnd(() => {
       this.#children.delete(child);
-      const { outcome } = child;
-      if (outcome?.ok === true) this.#settle(position, { ok: true, value: outcome.value as R });
-      else this.#settle(position, { ok: false, error: outcome?.error ?? killedError(child) });
+      if ((child.status & FAILED) === 0) this.#settle(position, { ok: true, value: child.value as R });
+      else this.#settle(position, { ok: false, error: failureOf(child) });
     });
   }
 

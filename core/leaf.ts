@@ -28,6 +28,7 @@ import {
   LAZY,
   moved,
   NO_BLOCK,
+  type Outcome,
   PARKED,
   READY,
   RESTART,
@@ -108,14 +109,11 @@ export function checkStart(me: Greenlet, what: () => string): LeafIterator | und
   }
   if ((status & CLOSING) !== 0) return startWhileClosing(me, what);
   if ((status & ATTENTION) === 0) return undefined;
-  switch (nextDelivery(me, false)) {
-    case 'queue':
-      me.status = moved(me.status, READY) | RETRACTED | YIELDED | ARRIVING;
-      me.scope.scheduler.enqueue(me);
-      return LEAF;
-    case 'close':
-      return CLOSE_LEAF;
-  }
+  deliver(me, false);
+  // It has to go through the run queue first.
+  me.status = moved(me.status, READY) | RETRACTED | YIELDED | ARRIVING;
+  me.scope.scheduler.enqueue(me);
+  return LEAF;
 }
 
 function startWhileClosing(me: Greenlet, what: () => string): LeafIterator {
@@ -141,20 +139,20 @@ function park(me: Greenlet, op: Wait<unknown>): void {
   }
 }
 
-/** The Op has committed, its value is in readyResult, and others are to run before its greenlet goes on. A kill cannot undo it any more. */
-export function yieldCommitted(me: Greenlet): LeafIterator {
-  me.status = moved(me.status, READY) | ARRIVING;
-  me.value = readyResult.value;
+/** The Op has committed, to a value or an error, and others are to run before its greenlet goes on. A kill cannot undo it any more. */
+export function yieldCommitted(me: Greenlet, value: unknown, outcome: Outcome): LeafIterator {
+  me.status = moved(me.status, READY) | ARRIVING | outcome;
+  me.value = value;
   readyResult.value = undefined;
   me.scope.scheduler.enqueue(me);
   return LEAF;
 }
 
 /**
- * Decide the next delivery to `me`, of which something is pending: throws it, or says that it has to go through the run queue first, or
- * that the greenlet has to be closed.
+ * Throw what is pending for `me`. Returns if that has to wait: at a start (not `queued`), until the greenlet has gone through the run queue; when it
+ * has, because it ignored too many and has to be closed.
  */
-function nextDelivery(me: Greenlet, queued: boolean): 'queue' | 'close' {
+function deliver(me: Greenlet, queued: boolean): void {
   const side = me.rare();
   const frame = side.interrupt;
   if (frame === undefined) {
@@ -164,10 +162,10 @@ function nextDelivery(me: Greenlet, queued: boolean): 'queue' | 'close' {
     attentionChanged(me);
     throw error;
   }
-  if (!queued && side.deliveries + 1 >= SPIN_LIMIT) return 'queue';
+  if (!queued && side.deliveries + 1 >= SPIN_LIMIT) return;
   side.deliveries += 1;
   me.status |= COUNTED;
-  if (side.deliveries >= CLOSE_LIMIT) return 'close';
+  if (side.deliveries >= CLOSE_LIMIT) return;
   const killed = new Killed(frame, frame.reason);
   if (side.deliveries === SPIN_LIMIT) me.scope.scheduler.events.killIgnored(me, killed);
   throw killed;
@@ -186,7 +184,7 @@ export function abortStart(me: Greenlet): unknown {
   let lost: unknown;
   if ((status & PARKED) !== 0) {
     me.waitingOn?.retract(me);
-  } else if ((status & READY) !== 0) {
+  } else {
     lost = me.value;
     me.scope.scheduler.runQueue.remove(me);
   }
@@ -247,9 +245,6 @@ class CloseLeaf implements LeafIterator {
   next(): IteratorResult<Trap, unknown> {
     return CLOSE_RESULT;
   }
-  return(value?: unknown): IteratorResult<Trap, unknown> {
-    return { done: true, value };
-  }
 }
 
 /** The Op has committed; its value is in readyResult. */
@@ -271,7 +266,7 @@ function wakeSlowly(me: Greenlet): IteratorResult<Trap, unknown> {
   }
   me.waitingOn = undefined;
   if ((status & RETRACTED) !== 0) {
-    nextDelivery(me, true);
+    deliver(me, true);
     return CLOSE_RESULT;
   }
   me.value = undefined;

@@ -13,7 +13,7 @@ import type { Waiter } from './wait-list.ts';
 /** What an outcome becomes. `recover` returns undefined for an error that is to stay one. */
 export interface Mapping<T, U> {
   value(value: T): U;
-  recover?(error: unknown): { readonly value: U } | undefined;
+  recover(error: unknown): { readonly value: U } | undefined;
 }
 
 export class MappedWait<T, U> extends Wait<U> {
@@ -29,7 +29,7 @@ export class MappedWait<T, U> extends Wait<U> {
     try {
       if (!this.#inner.look(greenlet)) return false;
     } catch (error) {
-      const recovered = this.mapping.recover?.(error);
+      const recovered = this.mapping.recover(error);
       if (recovered === undefined) throw error;
       readyResult.value = recovered.value;
       return true;
@@ -70,10 +70,6 @@ class SingleArm implements ArmGroup {
     const { mapping } = this.#wait;
     if (outcome === 0) {
       this.waiter.fire(mapping.value(value), 0);
-      return;
-    }
-    if (mapping.recover === undefined) {
-      this.waiter.fire(value, outcome);
       return;
     }
     const error = outcome === LAZY ? (value as () => unknown)() : value;

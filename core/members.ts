@@ -91,6 +91,10 @@ export abstract class Members {
   /** Count `greenlet` among the members until it ends. @internal */
   protected admit<R>(greenlet: Greenlet<R>): Greenlet<R> {
     const member = greenlet as Greenlet;
+    if (member.state === 'done') {
+      this.left(); // born killed, in a scope that is dying
+      return greenlet;
+    }
     this.#members.add(member);
     this.#empty.clear();
     member.onEnd(() => {

@@ -5,6 +5,7 @@
 
 import { ExclusiveLock } from './exclusive-lock.ts';
 
+/** A lock that one greenlet owns and only its owner releases; waiters are served in order. */
 export class Mutex extends ExclusiveLock {
   /** @internal */
   label(): string {

@@ -3,11 +3,10 @@
 // An Op is inert until `yield*` starts it. A Waitable is one indivisible wait: it either commits or did not happen,
 // which is why it, and only it, can be an arm of `select`. A generator object is an Op too, but runs once.
 //
-// This file is types, plus the two questions one can ask of a value at run time. What a start does is in leaf.ts.
+// This file is types, plus what one can ask of a value at run time. What a start does is in leaf.ts.
 // Sources: Effection's Operation (the typing of `yield*`), curio's traps (one seam), Go's select (look, enlist, retract).
 
 import type { Greenlet } from './greenlet.ts';
-import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
 declare const trapBrand: unique symbol;
@@ -40,7 +39,7 @@ export interface WaitDescription {
 /**
  * One indivisible wait. `select`, `wait` and `iwait` take these and nothing else.
  *
- * Implement it by extending `Wait`; the four methods are the protocol between a primitive and whoever waits for it.
+ * The primitives of this library make them; the four methods are the protocol between a primitive and whoever waits for it.
  */
 export interface Waitable<T> extends Op<T> {
   /** Try to commit now for `greenlet`. On true the value is in the shared ready result. May throw: then nothing happened. */
@@ -61,11 +60,6 @@ export type Body<A extends readonly unknown[], T> = (...args: A) => Op<T>;
 /** The result type of an Op. */
 export type ResultOf<O> = O extends Op<infer T> ? T : never;
 
-/** Is `value` one indivisible wait (and not a generator or another composite)? */
-export function isWaitable(value: unknown): value is Waitable<unknown> {
-  return value instanceof Wait;
-}
-
 /** Can `value` be given to `yield*`? Built-in collections and strings are iterable but are no Ops. */
 export function isOp(value: unknown): value is Op<unknown> {
   if (typeof value !== 'object' || value === null) return false;
@@ -75,13 +69,23 @@ export function isOp(value: unknown): value is Op<unknown> {
 
 /** Say what `value` is, for an error message. */
 export function nameOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (typeof value === 'function') {
-    const kind = Object.prototype.toString.call(value).slice(8, -1);
-    return `${kind === 'Function' ? 'a function' : `a ${kind}`}${value.name === '' ? '' : ` '${value.name}'`}`;
-  }
-  if (typeof value !== 'object') return `${typeof value} ${JSON.stringify(String(value)).slice(0, 40)}`;
+  if (value === null || value === undefined) return String(value);
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  if (typeof value === 'function')
+    return `${FUNCTION_KINDS.get(kind) ?? 'a function'}${value.name === '' ? '' : ` '${value.name}'`}`;
+  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`;
+  if (typeof value !== 'object') return `the ${typeof value} ${String(value)}`;
+  const wait = value as Partial<Waitable<unknown>>;
+  if (typeof wait.look === 'function' && typeof wait.describe === 'function') return `the Op ${wait.describe().op}`;
   if (typeof (value as { then?: unknown }).then === 'function') return 'a promise';
   if (Array.isArray(value)) return 'an array';
-  return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+  if (kind === 'Generator') return 'a generator';
+  const maker: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  return typeof maker === 'string' && maker !== '' && maker !== 'Object' ? `a ${maker}` : `an object (${kind})`;
 }
+
+const FUNCTION_KINDS: ReadonlyMap<string, string> = new Map([
+  ['AsyncFunction', 'an async function'],
+  ['GeneratorFunction', 'a generator function'],
+  ['AsyncGeneratorFunction', 'an async generator function'],
+]);

@@ -18,6 +18,7 @@ import type { Scope } from './scope.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** A group of limited size: spawning waits for a place. */
 export class Pool extends Members {
   readonly name: string | undefined;
   #size: number;

@@ -33,6 +33,7 @@ export interface QueueOptions<T> {
   readonly name?: string | undefined;
 }
 
+/** A first-in first-out queue with a capacity, unfinished work and an end. */
 export class Queue<T> {
   readonly capacity: number;
   readonly name: string | undefined;

@@ -129,9 +129,9 @@ export class Scheduler {
     if (!this.#inTurn) this.askTurn();
   }
 
+  /** Called where a greenlet starts to wait, so inside a turn: its end tells the driver. */
   externalStarted(): void {
     this.externalWaits += 1;
-    if (!this.#inTurn) this.askTurn();
   }
 
   externalEnded(): void {
@@ -279,7 +279,7 @@ export class Scheduler {
   #skipped(greenlet: Greenlet): void {
     if ((greenlet.status & STALE_ENTRY) !== 0) {
       greenlet.status &= ~STALE_ENTRY;
-    } else if ((greenlet.status & UNSEEN) !== 0) {
+    } else {
       this.#markers -= 1;
       this.#unseen.push(greenlet);
     }

@@ -35,6 +35,7 @@ import { created } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** What `scope(body)` hands to its body: spawn children that the scope will not outlive. */
 export class Scope {
   readonly scheduler: Scheduler;
   /** The frame in the owner's greenlet; undefined for a root scope. */
@@ -156,7 +157,7 @@ export class Scope {
       }
     } finally {
       // Reached with children alive only by force (S3's close): they are killed and end by themselves.
-      if (((this.#frame?.greenlet.status ?? 0) & CLOSING) !== 0) this.abandon();
+      if (((this.#frame as ScopeFrame).greenlet.status & CLOSING) !== 0) this.abandon();
     }
     while (this.size > 0) {
       try {
@@ -186,9 +187,8 @@ export class Scope {
     return first;
   }
 
-  /** End without waiting: the children are killed and belong to the root scope from now on. Idempotent. @internal */
+  /** End without waiting: the children are killed and belong to the root scope from now on. @internal */
   abandon(): void {
-    if (this.state === 'closed') return;
     this.killChildren('the scope was closed by force');
     const { root } = this.scheduler;
     for (let child = this.first; child !== undefined; ) {

@@ -10,6 +10,7 @@ import { use } from './use.ts';
 import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
+/** A number of permits that greenlets take and give back; waiters are served in order. */
 export class Semaphore {
   readonly name: string | undefined;
   #permits: number;

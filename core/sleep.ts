@@ -3,7 +3,8 @@
 // sleep(0) and yieldNow() are one thing: the greenlet goes to the end of the run queue. It has not happened until it runs again, so a kill
 // in between makes it throw. As an arm of a select it is a timer of no delay.
 
-import type { Waitable, WaitDescription } from './op.ts';
+import { typeError } from './bad-argument.ts';
+import { nameOf, type Op, type Resume, type Trap, type Waitable, type WaitDescription } from './op.ts';
 import { READY, STATE, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
 import { created, createdOrShared } from './unstarted.ts';
@@ -90,6 +91,12 @@ export function yieldNow(): Waitable<void> {
 /** Check a duration. @throws TypeError if it is no number or NaN. */
 export function requireMs(ms: unknown, where: string): number {
   if (typeof ms !== 'number' || Number.isNaN(ms))
-    throw new TypeError(`${where} takes milliseconds as a number, not ${String(ms)}`);
+    throw typeError(`${where} takes milliseconds as a number, not ${nameOf(ms)}`);
   return ms;
+}
+
+/** Start `op` after everybody else has had a turn: for starts that use up budget and are no wait. */
+export function* giveWayFirst<T>(op: Op<T>): Generator<Trap, T, Resume> {
+  yield* YIELD;
+  return yield* op;
 }

@@ -4,7 +4,7 @@
 // end. To tie lifetimes together use scope().
 // Source: gevent.spawn, with S9's rule that only a scope's own spawn joins it.
 
-import type { AnyBody } from './body.ts';
+import { type AnyBody, requireBody } from './body.ts';
 import { NotInGreenletError } from './errors.ts';
 import { Greenlet, type SpawnOptions } from './greenlet.ts';
 import { kernel, requireScheduler } from './kernel.ts';
@@ -74,6 +74,7 @@ export function run<T>(body: () => Op<T>): Promise<T>;
 export function run<A extends readonly unknown[], T>(body: Body<A, T>, ...args: A): Promise<T>;
 export function run(body: AnyBody<unknown>, ...args: unknown[]): Promise<unknown> {
   return new Promise((resolve, reject) => {
+    requireBody(body, 'run');
     const scheduler = requireScheduler();
     const greenlet = new Greenlet(body, ...args);
     scheduler.runs.set(greenlet, reject);

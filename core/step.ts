@@ -6,6 +6,7 @@
 // `resume` is the hot path and must stay small. Errors of the greenlet and of the kernel are told apart by where they are thrown: only
 // the iterator's own calls are inside a try.
 
+import { typeError } from './bad-argument.ts';
 import { startInner } from './body.ts';
 import { noteCallers } from './call-frames.ts';
 import { enterCoroutine, leaveCoroutine, suspendedParents, type Transfer } from './coroutine.ts';
@@ -15,7 +16,7 @@ import type { Greenlet } from './greenlet.ts';
 import { CALL_RESULT, CLOSE_RESULT, kernel, PARK_RESULT, SWITCH_RESULT, WAKE } from './kernel.ts';
 import { abortStart } from './leaf.ts';
 import { isOp, nameOf, type Op, type Resume, type Trap } from './op.ts';
-import { ARRIVING, CALLING, CLOSING, DONE, FAILED, NEW, READY, RUNNING, STATE } from './status.ts';
+import { ARRIVING, CALLING, CLOSING, FAILED, NEW, READY, RUNNING, STATE } from './status.ts';
 
 /** How the top iterator came back by a throw. */
 class Thrown {
@@ -73,7 +74,7 @@ function answered(greenlet: Greenlet, result: IteratorResult<Trap, unknown>): St
 }
 
 function nothing(): Thrown {
-  return new Thrown(new TypeError('an iterator returned nothing: next() must return {done, value}'));
+  return new Thrown(typeError('an iterator returned nothing: next() must return {done, value}'));
 }
 
 /** The top generator of `greenlet` returned. */
@@ -113,7 +114,7 @@ function transferTo(greenlet: Greenlet, transfer: Transfer): Step | undefined {
 
 function refuseForeign(greenlet: Greenlet, value: unknown): Step | undefined {
   if ((greenlet.status & RUNNING) === 0) abortStart(greenlet);
-  const error = new TypeError(foreignMessage(value));
+  const error = typeError(foreignMessage(value));
   return drive(greenlet, (iterator) => {
     if (iterator.throw === undefined) throw error;
     return iterator.throw(error);
@@ -149,17 +150,13 @@ function enterCallee(greenlet: Greenlet): Step | undefined {
   side.callers ??= [];
   side.callers.push(greenlet.iterator as Runnable);
   greenlet.status |= CALLING;
-  greenlet.iterator = NOT_STARTED;
+  // Until the callee has started, its caller stays in place: if the start throws, that is whom it is thrown to.
   return drive(greenlet, () => {
     const iterator = startInner(callee, false, 'call');
     greenlet.iterator = iterator;
     return iterator.next(undefined);
   });
 }
-
-const NOT_STARTED: Runnable = {
-  next: () => ({ done: true, value: undefined }),
-};
 
 /** Commit the callee's result to the caller, as its wake, and run the caller on. */
 function backToCaller(greenlet: Greenlet, value: unknown, failed: 0 | typeof FAILED): Step | undefined {
@@ -187,7 +184,6 @@ function close(greenlet: Greenlet): undefined {
       greenlet.scope.scheduler.stats.closeErrors += 1;
       void error; // it ends with KillIgnoredError, whatever its finally blocks throw
     }
-    if ((greenlet.status & (RUNNING | DONE)) === 0) abortStart(greenlet);
   }
   end(greenlet, new KillIgnoredError(greenlet.name, deliveries), true);
 }

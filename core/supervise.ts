@@ -79,8 +79,10 @@ function* runSupervised<T>(
       failure = { error };
     }
     if (now() - startedMs >= healthyMs) restarts = 1;
-    if (restarts > maxRestarts)
-      throw failure?.error ?? new UsageError(`supervise gave up after ${maxRestarts} restarts`);
+    if (restarts > maxRestarts) {
+      if (failure === undefined) throw new UsageError(`supervise gave up after ${maxRestarts} restarts`);
+      throw failure.error;
+    }
     const delayMs = delay(restarts);
     onRestart?.(failure?.error, delayMs, restarts);
     yield* sleep(delayMs);

@@ -40,10 +40,19 @@ export class WaitList {
     this.size += 1;
   }
 
-  /** Take out the oldest. */
+  /** Take out the oldest. Written out, because every hand-over comes through here. */
   shift(): Waiter | undefined {
     const head = this.head;
-    if (head !== undefined) this.remove(head);
+    if (head === undefined) return undefined;
+    const next = head.next;
+    this.head = next;
+    if (next === undefined) {
+      this.tail = undefined;
+    } else {
+      next.prev = undefined;
+      head.next = undefined;
+    }
+    this.size -= 1;
     return head;
   }
 

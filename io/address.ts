@@ -4,9 +4,14 @@
 // honoured. A host that cannot exist is found out here, so that no lookup is spent on it.
 
 import net from 'node:net';
+import { rangeError, typeError } from '../core/bad-argument.ts';
 
 // Taken at load: patches never reach us.
 const { isIP } = net;
+
+const INVALID_VALUE = 'ERR_INVALID_ARG_VALUE';
+/** What an operating system's address has room for. Node 20 cuts a longer one in silence, and listens somewhere else. */
+const MOST_PATH_BYTES = process.platform === 'win32' ? 32_767 : process.platform === 'darwin' ? 103 : 107;
 
 /** The address of one end of a connection, or of a listener. Of a Unix socket only `path` says something: its `host` is '' and its `port` 0. */
 export class Address {
@@ -48,16 +53,21 @@ export type CheckedEndpoint =
  * Check an endpoint.
  *
  * @throws TypeError for anything but an object, a host that is no name, a path that is empty or holds NUL. @throws RangeError for a port that is
- * no integer from 0 to 65,535.
+ * no integer from 0 to 65,535 (ERR_SOCKET_BAD_PORT), and for a path that is too long.
  */
 export function checkEndpoint(endpoint: unknown, where: string): CheckedEndpoint {
   if (typeof endpoint !== 'object' || endpoint === null) {
-    throw new TypeError(`${where} takes {host, port} or {path}, not ${endpoint === null ? 'null' : typeof endpoint}`);
+    throw typeError(`${where} takes {host, port} or {path}, not ${endpoint === null ? 'null' : typeof endpoint}`);
   }
   const path = own<unknown>(endpoint, 'path');
   if (path !== undefined) {
-    if (typeof path !== 'string') throw new TypeError(`${where}: path must be a string, not ${typeof path}`);
-    if (path === '' || path.includes('\0')) throw new TypeError(`${where}: path must be neither empty nor hold NUL`);
+    if (typeof path !== 'string') throw typeError(`${where}: path must be a string, not ${typeof path}`);
+    if (path === '' || path.includes('\0')) {
+      throw typeError(`${where}: path must be neither empty nor hold NUL`, INVALID_VALUE);
+    }
+    if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
+      throw rangeError(`${where}: the path of a Unix socket has at most ${MOST_PATH_BYTES} bytes`);
+    }
     return { path };
   }
   const port = checkPort(own<unknown>(endpoint, 'port'), where);
@@ -67,17 +77,20 @@ export function checkEndpoint(endpoint: unknown, where: string): CheckedEndpoint
 
 export function checkPort(port: unknown, where: string): number {
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new RangeError(`${where}: port must be an integer from 0 to 65535, not ${shownValue(port)}`);
+    throw rangeError(
+      `${where}: port must be an integer from 0 to 65535, not ${shownValue(port)}`,
+      'ERR_SOCKET_BAD_PORT',
+    );
   }
   return port;
 }
 
 /** Check that `host` could be sent to a resolver: a string without blanks and control characters. @throws TypeError */
 export function checkHost(host: unknown, where: string): string {
-  if (typeof host !== 'string') throw new TypeError(`${where}: host must be a string, not ${shownValue(host)}`);
-  if (host === '') throw new TypeError(`${where}: host must not be empty`);
+  if (typeof host !== 'string') throw typeError(`${where}: host must be a string, not ${shownValue(host)}`);
+  if (host === '') throw typeError(`${where}: host must not be empty`, INVALID_VALUE);
   if (/[\0-\x20\x7f]/.test(host.slice(0, 1024)))
-    throw new TypeError(`${where}: host must hold no blank and no control character`);
+    throw typeError(`${where}: host must hold no blank and no control character`, INVALID_VALUE);
   return host;
 }
 
@@ -104,7 +117,7 @@ export function ownMs(options: object, key: string, otherwise: number, where: st
   const ms = own<unknown>(options, key);
   if (ms === undefined) return otherwise;
   if (typeof ms !== 'number' || !(ms >= 0))
-    throw new TypeError(`${where}: ${key} must be a number >= 0, not ${shownValue(ms)}`);
+    throw typeError(`${where}: ${key} must be a number >= 0, not ${shownValue(ms)}`);
   return ms;
 }
 
@@ -113,7 +126,7 @@ export function ownCount(options: object, key: string, otherwise: number, least:
   const count = own<unknown>(options, key);
   if (count === undefined) return otherwise;
   if (typeof count !== 'number' || !(Number.isInteger(count) || count === Number.POSITIVE_INFINITY) || count < least) {
-    throw new RangeError(`${where}: ${key} must be an integer >= ${least} or Infinity, not ${shownValue(count)}`);
+    throw rangeError(`${where}: ${key} must be an integer >= ${least} or Infinity, not ${shownValue(count)}`);
   }
   return count;
 }
@@ -122,7 +135,7 @@ export function ownCount(options: object, key: string, otherwise: number, least:
 export function ownFlag(options: object, key: string, otherwise: boolean, where: string): boolean {
   const flag = own<unknown>(options, key);
   if (flag === undefined) return otherwise;
-  if (typeof flag !== 'boolean') throw new TypeError(`${where}: ${key} must be true or false, not ${shownValue(flag)}`);
+  if (typeof flag !== 'boolean') throw typeError(`${where}: ${key} must be true or false, not ${shownValue(flag)}`);
   return flag;
 }
 
@@ -130,7 +143,7 @@ export function ownFlag(options: object, key: string, otherwise: boolean, where:
 export function checkOptions(options: unknown, where: string): object {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null)
-    throw new TypeError(`${where}: options must be an object, not ${shownValue(options)}`);
+    throw typeError(`${where}: options must be an object, not ${shownValue(options)}`);
   return options;
 }
 

@@ -3,6 +3,7 @@
 // The call starts when the wait does. Node offers no way to take it back: after a kill or a timeout a late result is dropped and counted as an
 // orphan (S6). A second call of `done` is ignored.
 
+import { typeError } from '../core/bad-argument.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
 import { created } from '../core/unstarted.ts';
@@ -35,6 +36,6 @@ class CallbackWait<T> extends ExternalWait<T> {
  * @throws the error that `done` is given, or what `start` throws. @throws TypeError if `start` is no function.
  */
 export function callback<T>(start: (done: Done<T>) => unknown): Waitable<T> {
-  if (typeof start !== 'function') throw new TypeError(`callback takes a function of done, not ${nameOf(start)}`);
+  if (typeof start !== 'function') throw typeError(`callback takes a function of done, not ${nameOf(start)}`);
   return created(new CallbackWait(start));
 }

@@ -10,6 +10,7 @@
 //   the timer is armed            implies  a lookup runs, or an attempt is under way and another address is left
 //   the ticket has been settled   implies  no attempt is under way and the timer is not armed
 
+import { rangeError, typeError } from '../core/bad-argument.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { requireScheduler } from '../core/kernel.ts';
 import type { Waitable, WaitDescription } from '../core/op.ts';
@@ -72,7 +73,7 @@ export function connect(endpoint: Endpoint, options?: ConnectOptions): Waitable<
   const given = checkOptions(options, where);
   const family = own<unknown>(given, 'family');
   if (family !== undefined && family !== 4 && family !== 6) {
-    throw new RangeError(`connect: family must be 4 or 6, not ${shownValue(family)}`);
+    throw rangeError(`connect: family must be 4 or 6, not ${shownValue(family)}`);
   }
   const wait = new ConnectWait(target, {
     family: family ?? 0,
@@ -88,7 +89,7 @@ export function connect(endpoint: Endpoint, options?: ConnectOptions): Waitable<
 export function transportOptions(given: object, where: string): TransportOptions {
   const localHost = own<unknown>(given, 'localHost');
   if (localHost !== undefined && (typeof localHost !== 'string' || familyOf(localHost) === 0)) {
-    throw new TypeError(`${where}: localHost must be an IP address, not ${shownValue(localHost)}`);
+    throw typeError(`${where}: localHost must be an IP address, not ${shownValue(localHost)}`);
   }
   return {
     noDelay: ownFlag(given, 'noDelay', true, where),
@@ -192,7 +193,7 @@ class Connecting implements Timer {
     this.#lookup = undefined;
     this.#disarm();
     if (error !== undefined || addresses.length === 0) {
-      this.#ticket.reject(new DnsError(host, codeOf(error) ?? 'ENOTFOUND', error));
+      this.#ticket.rejectWith(() => new DnsError(host, codeOf(error) ?? 'ENOTFOUND', error));
       return;
     }
     const targets = addresses.map(({ address, family }) => ({ path: undefined, host: address, port, family }));
@@ -223,7 +224,7 @@ class Connecting implements Timer {
       this.#disarm();
       this.#next();
     } else if (this.#underWay.size === 0) {
-      this.#ticket.reject(new ConnectError(peerOf(this.#wait.target), this.#failed));
+      this.#ticket.rejectWith(() => new ConnectError(peerOf(this.#wait.target), this.#failed));
     }
   }
 
@@ -242,7 +243,7 @@ class Connecting implements Timer {
       // The ticket is settled with the error: what the resolver may still say is of no interest, and no orphan of a wait.
       this.#lookup.cancel();
       this.#lookup = undefined;
-      this.#ticket.reject(new DnsError(target.host ?? 'localhost', 'ETIMEDOUT'));
+      this.#ticket.rejectWith(() => new DnsError(target.host ?? 'localhost', 'ETIMEDOUT'));
     }
   }
 

@@ -4,6 +4,7 @@
 // receives; closing it takes the listener away. An emitter's `error` ends both, unless it is the event that is waited for.
 // Source: node:events once and on.
 
+import { typeError } from '../core/bad-argument.ts';
 import { Channel } from '../core/channel.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
@@ -18,7 +19,11 @@ export interface EmitterLike {
 }
 export type EventSource = EmitterLike | EventTarget;
 
-/** Listen to `event`, and to `error` of an emitter; the function that is returned takes both away. */
+/**
+ * Listen to `event`, and to `error` of an emitter; the function that is returned takes both away.
+ *
+ * `error` first: a listener to `newListener` would hear of ours.
+ */
 function listen(
   source: EventSource,
   event: string | symbol,
@@ -31,8 +36,8 @@ function listen(
     return () => source.removeEventListener(name, onEvent);
   }
   const listensForError = event !== 'error';
-  source.on(event, onEvent);
   if (listensForError) source.on('error', onError);
+  source.on(event, onEvent);
   return () => {
     source.removeListener(event, onEvent);
     if (listensForError) source.removeListener('error', onError);
@@ -42,13 +47,13 @@ function listen(
 function requireSource(source: unknown, event: unknown, taker: string): void {
   const candidate = source as Partial<EmitterLike & EventTarget> | null;
   const isSource =
-    typeof candidate === 'object' &&
+    (typeof candidate === 'object' || typeof candidate === 'function') &&
     candidate !== null &&
     (typeof candidate.addEventListener === 'function' ||
       (typeof candidate.on === 'function' && typeof candidate.removeListener === 'function'));
-  if (!isSource) throw new TypeError(`${taker} takes an EventEmitter or an EventTarget, not ${nameOf(source)}`);
+  if (!isSource) throw typeError(`${taker} takes an EventEmitter or an EventTarget, not ${nameOf(source)}`);
   if (typeof event !== 'string' && typeof event !== 'symbol')
-    throw new TypeError(`${taker} takes the name of an event, not ${nameOf(event)}`);
+    throw typeError(`${taker} takes the name of an event, not ${nameOf(event)}`);
 }
 
 class Once<A extends unknown[]> extends ExternalWait<A> {

@@ -47,7 +47,7 @@ export class ListenError extends ResourceError {
   override readonly code: string;
   constructor(address: string, cause: unknown) {
     const code = codeOf(cause) ?? 'ERR_LISTEN';
-    super(`listen on ${address} failed: ${code}`, { cause });
+    super(`listen on ${shown(address)} failed: ${code}`, { cause });
     this.code = code;
   }
 }

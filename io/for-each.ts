@@ -4,6 +4,7 @@
 // loop ends early.
 // Source: gevent's iteration over queues and channels; Effection's each.
 
+import { typeError } from '../core/bad-argument.ts';
 import { Channel } from '../core/channel.ts';
 import { composite } from '../core/composite.ts';
 import { ClosedError } from '../core/errors.ts';
@@ -81,7 +82,7 @@ function* overItems<T>(source: Iterable<T>, body: (value: T) => Op<unknown>): Op
  * @throws what the body or the source throws. @throws TypeError if `source` is none of these.
  */
 export function forEach<T>(source: Source<T>, body: (value: T) => Op<unknown>): Op<void> {
-  if (typeof body !== 'function') throw new TypeError(`forEach takes a generator function, not ${nameOf(body)}`);
+  if (typeof body !== 'function') throw typeError(`forEach takes a generator function, not ${nameOf(body)}`);
   const candidate = source as
     | Partial<WaitableIterator<T> & ChunkSource<T> & ConnectionSource<T> & AsyncIterable<T> & Iterable<T>>
     | null
@@ -94,7 +95,7 @@ export function forEach<T>(source: Source<T>, body: (value: T) => Op<unknown>): 
     return composite(overAsync<T>, source as AsyncIterable<T>, body);
   if (typeof candidate?.[Symbol.iterator] === 'function') return composite(overItems<T>, source as Iterable<T>, body);
   if (typeof candidate?.next === 'function') return composite(overWaits<T>, source as WaitableIterator<T>, body);
-  throw new TypeError(
+  throw typeError(
     `forEach takes a channel, an iterator of waits, an async iterable or an iterable, not ${nameOf(source)}`,
   );
 }

@@ -8,10 +8,12 @@
 //
 // Invariant: the exchange is over  implies  the inbound side has ended, failed or closed.
 
+import { rangeError } from '../core/bad-argument.ts';
 import { ClosedError, UsageError } from '../core/errors.ts';
 import type { Op, Resume, Trap, Waitable } from '../core/op.ts';
 import { created, createdOrShared } from '../core/unstarted.ts';
 import type { Waiter } from '../core/wait-list.ts';
+import { checkOptions, own } from './address.ts';
 import { BodyTooLargeError, ParseError } from './http-errors.ts';
 import { type Attempt, Inbound, type InboundOwner, MORE, REFUSED, ReadWait, result, TAKEN } from './inbound.ts';
 import type { ReadBuffer } from './read-buffer.ts';
@@ -211,13 +213,13 @@ function textOf(bytes: Buffer): string {
 }
 
 function limitOf(options: BodyLimit, otherwise: number): number {
-  const limit = Object.hasOwn(options, 'limit') ? options.limit : undefined;
+  const limit = own<number>(checkOptions(options, 'reading a body'), 'limit');
   if (limit === undefined) return otherwise;
   return limit === Number.POSITIVE_INFINITY ? limit : checkCount(limit, 'limit', 0);
 }
 
 function checkCount(count: number, what: string, least = 1): number {
   if (!Number.isInteger(count) || count < least)
-    throw new RangeError(`${what} must be an integer of at least ${least}, not ${String(count)}`);
+    throw rangeError(`${what} must be an integer of at least ${least}, not ${String(count)}`);
   return count;
 }

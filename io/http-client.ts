@@ -10,6 +10,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { buildConnector } from 'undici';
+import { rangeError, typeError } from '../core/bad-argument.ts';
 import { ClosedError } from '../core/errors.ts';
 import { Event } from '../core/event.ts';
 import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
@@ -49,7 +50,9 @@ const DEFAULTS = {
   maxHeaders: 100,
 };
 type Limits = Readonly<typeof DEFAULTS>;
+const COUNTS: ReadonlySet<string> = new Set(['connections', 'queueLimit', 'maxHeaders']);
 
+/** An HTTP client with a pool of kept connections. */
 export class Client {
   /** @internal */ readonly limits: Limits;
   readonly #poolOptions: PoolOptions;
@@ -188,14 +191,17 @@ export class Client {
 
 function limitsOf(options: ClientOptions): Limits {
   if (typeof options !== 'object' || options === null)
-    throw new TypeError(`options must be an object, not ${nameOf(options)}`);
+    throw typeError(`options must be an object, not ${nameOf(options)}`);
   const limits: Record<string, number> = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
     if (!Object.hasOwn(options, name)) continue;
     const value: unknown = options[name];
     if (value === undefined) continue;
     if (typeof value !== 'number' || !(value > 0 || (value === 0 && name === 'queueLimit'))) {
-      throw new RangeError(`${name} must be a positive number, not ${String(value)}`);
+      throw rangeError(`${name} must be a positive number, not ${String(value)}`);
+    }
+    if (COUNTS.has(name) && value !== Number.POSITIVE_INFINITY && !Number.isInteger(value)) {
+      throw rangeError(`${name} must be an integer or Infinity, not ${value}`);
     }
     limits[name] = value;
   }

@@ -5,6 +5,7 @@
 //
 // A response that was cut is never a short success: it is an IncompleteBodyError, whether the peer was polite about it or not.
 
+import { typeError } from '../core/bad-argument.ts';
 import { BusyError, ClosedError, ResourceError, TimeoutError } from '../core/errors.ts';
 import { type ConnectAttempt, ConnectError, codeOf, DnsError } from './errors.ts';
 
@@ -117,7 +118,7 @@ export function httpFailure(exchange: FailedExchange, cause: unknown): Error {
       );
     case 'UND_ERR_INVALID_ARG':
     case 'UND_ERR_NOT_SUPPORTED':
-      return new TypeError(`${what}: ${(cause as Error).message}`, { cause });
+      return typeError(`${what}: ${(cause as Error).message}`, code, { cause });
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       // undici says this of every fault that it finds after a Content-Length, also in the head.
       if (!exchange.answered) return new ParseError(what, 'ERR_PARSE', cause);

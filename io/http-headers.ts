@@ -8,6 +8,7 @@
 // Sources: RFC 9110 5.1 and 5.5 (names, values); node:http (codes of the errors, how repeated fields of a response are joined).
 
 import type { IncomingHttpHeaders } from 'node:http';
+import { typeError } from '../core/bad-argument.ts';
 
 export type HeaderValue = string | number | readonly string[];
 /** Headers to send: an object of own properties, or name-value pairs (an array, a Map, a Headers). */
@@ -21,17 +22,13 @@ const OURS = new Set(['keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'p
 const ONCE = new Set(['host', 'content-length', 'connection']);
 const LENGTH = /^\d{1,15}$/;
 
-function invalid(message: string, code: string): TypeError {
-  return Object.assign(new TypeError(message), { code });
-}
-
 /** @throws TypeError (ERR_INVALID_HTTP_TOKEN) if `method` is no token, or one that needs a tunnel. */
 export function checkMethod(method: unknown): string {
   if (typeof method !== 'string' || !TOKEN.test(method)) {
-    throw invalid(`method must be a valid HTTP token, not ${JSON.stringify(method)}`, 'ERR_INVALID_HTTP_TOKEN');
+    throw typeError(`method must be a valid HTTP token, not ${JSON.stringify(method)}`, 'ERR_INVALID_HTTP_TOKEN');
   }
   const upper = method.toUpperCase();
-  if (upper === 'CONNECT') throw invalid('method CONNECT makes a tunnel, not a request', 'ERR_INVALID_ARG_VALUE');
+  if (upper === 'CONNECT') throw typeError('method CONNECT makes a tunnel, not a request', 'ERR_INVALID_ARG_VALUE');
   return upper;
 }
 
@@ -42,12 +39,12 @@ export function checkMethod(method: unknown): string {
  */
 export function checkHeaders(headers: RequestHeaders): string[] {
   if (typeof headers !== 'object' || headers === null)
-    throw invalid('headers must be an object or pairs', 'ERR_INVALID_ARG_TYPE');
+    throw typeError('headers must be an object or pairs', 'ERR_INVALID_ARG_TYPE');
   const flat: string[] = [];
   if (Symbol.iterator in headers) {
     for (const pair of headers as Iterable<readonly [string, HeaderValue]>) {
       if (!Array.isArray(pair) || pair.length !== 2)
-        throw invalid('headers that are iterable must give [name, value] pairs', 'ERR_INVALID_ARG_TYPE');
+        throw typeError('headers that are iterable must give [name, value] pairs', 'ERR_INVALID_ARG_TYPE');
       add(flat, pair[0], pair[1]);
     }
   } else {
@@ -61,10 +58,10 @@ export function checkHeaders(headers: RequestHeaders): string[] {
 
 function add(flat: string[], name: unknown, value: unknown): void {
   if (typeof name !== 'string' || !TOKEN.test(name) || name === '__proto__') {
-    throw invalid(`header name must be a valid HTTP token, not ${JSON.stringify(name)}`, 'ERR_INVALID_HTTP_TOKEN');
+    throw typeError(`header name must be a valid HTTP token, not ${JSON.stringify(name)}`, 'ERR_INVALID_HTTP_TOKEN');
   }
   const lower = name.toLowerCase();
-  if (OURS.has(lower)) throw invalid(`header ${name} is set by the client itself`, 'ERR_INVALID_ARG_VALUE');
+  if (OURS.has(lower)) throw typeError(`header ${name} is set by the client itself`, 'ERR_INVALID_ARG_VALUE');
   if (Array.isArray(value)) for (const one of value) addOne(flat, name, lower, checkValue(name, one));
   else addOne(flat, name, lower, checkValue(name, value));
 }
@@ -74,8 +71,8 @@ function addOne(flat: string[], name: string, lower: string, value: string): voi
     const wrong =
       (lower === 'connection' && !/^(close|keep-alive)$/i.test(value)) ||
       (lower === 'content-length' && !LENGTH.test(value));
-    if (wrong) throw invalid(`header ${name} may not be ${JSON.stringify(value)}`, 'ERR_INVALID_ARG_VALUE');
-    if (valueIn(flat, lower) !== undefined) throw invalid(`header ${name} is given twice`, 'ERR_INVALID_ARG_VALUE');
+    if (wrong) throw typeError(`header ${name} may not be ${JSON.stringify(value)}`, 'ERR_INVALID_ARG_VALUE');
+    if (valueIn(flat, lower) !== undefined) throw typeError(`header ${name} is given twice`, 'ERR_INVALID_ARG_VALUE');
   }
   flat.push(name, value);
 }
@@ -83,9 +80,9 @@ function addOne(flat: string[], name: string, lower: string, value: string): voi
 function checkValue(name: string, value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (typeof value !== 'string')
-    throw invalid(`header ${name} must be a string or a number, not ${typeof value}`, 'ERR_INVALID_ARG_TYPE');
+    throw typeError(`header ${name} must be a string or a number, not ${typeof value}`, 'ERR_INVALID_ARG_TYPE');
   if (BAD_VALUE.test(value))
-    throw invalid(
+    throw typeError(
       `header ${name} has a character that may not be sent (CR, LF, NUL or beyond latin-1)`,
       'ERR_INVALID_CHAR',
     );

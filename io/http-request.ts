@@ -5,6 +5,7 @@
 // Not a Waitable: a request that was killed may have happened, so it can be no arm of a select. Use race(), or timeout() around it.
 
 import type { Dispatcher } from 'undici';
+import { typeError } from '../core/bad-argument.ts';
 import { isGenerator } from '../core/body.ts';
 import { OpReusedError } from '../core/errors.ts';
 import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
@@ -50,7 +51,7 @@ export class HttpRequest implements Op<Response> {
 
   constructor(client: Client, url: string | URL, options: RequestOptions | undefined, method: string | undefined) {
     if (options !== undefined && (typeof options !== 'object' || options === null)) {
-      throw new TypeError(`options must be an object, not ${nameOf(options)}`);
+      throw typeError(`options must be an object, not ${nameOf(options)}`);
     }
     const target = parseTarget(url, own(options, 'query'));
     this.path = target.path;
@@ -58,7 +59,7 @@ export class HttpRequest implements Op<Response> {
     this.hostname = target.hostname;
     this.client = own(options, 'client') ?? client;
     if (typeof this.client?.poolFor !== 'function')
-      throw new TypeError(`client must be an http.Client, not ${nameOf(this.client)}`);
+      throw typeError(`client must be an http.Client, not ${nameOf(this.client)}`);
     const givenMethod = own(options, 'method');
     this.method = method ?? (givenMethod === undefined ? 'GET' : checkMethod(givenMethod));
     const headers = own(options, 'headers');
@@ -77,7 +78,7 @@ export class HttpRequest implements Op<Response> {
       }
     } else if (arePieces(body)) this.#pieces = body;
     else
-      throw new TypeError(
+      throw typeError(
         `body must be a string, bytes, an iterable of them or a function that writes them, not ${nameOf(body)}`,
       );
     this.#checkLength();
@@ -109,7 +110,7 @@ export class HttpRequest implements Op<Response> {
     const said = this.headers === null ? undefined : valueIn(this.headers, 'content-length');
     if (said === undefined || this.body === null) return;
     const length = Buffer.byteLength(this.body);
-    if (Number(said) !== length) throw new TypeError(`content-length is ${said}, but the body has ${length} bytes`);
+    if (Number(said) !== length) throw typeError(`content-length is ${said}, but the body has ${length} bytes`);
   }
 }
 

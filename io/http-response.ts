@@ -15,6 +15,7 @@ import { headerMap, headerPairs } from './http-headers.ts';
 
 export type RawFields = readonly (Buffer | string)[];
 
+/** An HTTP response: its head is here, its body is still to be read, or closed. */
 export class Response {
   readonly status: number;
   readonly statusText: string;

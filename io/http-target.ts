@@ -4,6 +4,7 @@
 // of it. So control characters and what is beyond latin-1 are refused first; a URL object, in which all that is done, passes.
 // Sources: node:http (ERR_UNESCAPED_CHARACTERS), WHATWG URL.
 
+import { typeError } from '../core/bad-argument.ts';
 import { nameOf } from '../core/op.ts';
 
 type Primitive = string | number | boolean;
@@ -20,10 +21,6 @@ export interface Target {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNESCAPED = /[\x00-\x1f\x7f]|[^\x00-\xff]/;
-
-function invalid(message: string, code: string, cause?: unknown): TypeError {
-  return Object.assign(new TypeError(message, cause === undefined ? undefined : { cause }), { code });
-}
 
 // Parsing costs as much as a third of all else that we do for a request, and programs ask for the same URLs again and again.
 const MOST_REMEMBERED = 512;
@@ -45,10 +42,10 @@ export function parseTarget(given: string | URL, query: Query | undefined): Targ
 function parse(given: string | URL, query: Query | undefined): Target {
   const url = toUrl(given);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw invalid(`protocol ${url.protocol} is not supported: expected http: or https:`, 'ERR_INVALID_PROTOCOL');
+    throw typeError(`protocol ${url.protocol} is not supported: expected http: or https:`, 'ERR_INVALID_PROTOCOL');
   }
   if (url.username !== '' || url.password !== '') {
-    throw invalid('a URL with a user name or password is not sent: set the authorization header', 'ERR_INVALID_URL');
+    throw typeError('a URL with a user name or password is not sent: set the authorization header', 'ERR_INVALID_URL');
   }
   let { search } = url;
   if (query !== undefined) search = withQuery(search, query);
@@ -58,9 +55,9 @@ function parse(given: string | URL, query: Query | undefined): Target {
 function toUrl(given: unknown): URL {
   if (given instanceof URL) return given;
   if (typeof given !== 'string')
-    throw invalid(`url must be a string or a URL, not ${nameOf(given)}`, 'ERR_INVALID_ARG_TYPE');
+    throw typeError(`url must be a string or a URL, not ${nameOf(given)}`, 'ERR_INVALID_ARG_TYPE');
   if (UNESCAPED.test(given)) {
-    throw invalid(
+    throw typeError(
       'url has a character that must be percent-encoded (a control character, or one beyond latin-1)',
       'ERR_UNESCAPED_CHARACTERS',
     );
@@ -68,20 +65,20 @@ function toUrl(given: unknown): URL {
   try {
     return new URL(given);
   } catch (cause) {
-    throw invalid(`invalid url: ${JSON.stringify(given.slice(0, 200))}`, 'ERR_INVALID_URL', cause);
+    throw typeError(`invalid url: ${JSON.stringify(given.slice(0, 200))}`, 'ERR_INVALID_URL', { cause });
   }
 }
 
 function withQuery(search: string, query: Query): string {
-  if (typeof query !== 'object' || query === null) throw invalid('query must be an object', 'ERR_INVALID_ARG_TYPE');
+  if (typeof query !== 'object' || query === null) throw typeError('query must be an object', 'ERR_INVALID_ARG_TYPE');
   const fields = new URLSearchParams();
   for (const name of Object.keys(query)) {
     const value = query[name];
-    if (name === '__proto__') throw invalid('query may not have a field __proto__', 'ERR_INVALID_ARG_VALUE');
+    if (name === '__proto__') throw typeError('query may not have a field __proto__', 'ERR_INVALID_ARG_VALUE');
     if (value === undefined) continue;
     for (const one of Array.isArray(value) ? (value as readonly Primitive[]) : [value as Primitive]) {
       if (typeof one === 'object' || typeof one === 'function' || typeof one === 'symbol') {
-        throw invalid(
+        throw typeError(
           `query field ${name} must be a string, a number or a boolean, not ${nameOf(one)}`,
           'ERR_INVALID_ARG_TYPE',
         );

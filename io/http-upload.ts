@@ -11,6 +11,7 @@
 //   a writer waits  implies  undici asks for nothing, and more is wanted
 //   at most one of: undici asks, a writer waits
 
+import { typeError } from '../core/bad-argument.ts';
 import { BusyError } from '../core/errors.ts';
 import type { Greenlet } from '../core/greenlet.ts';
 import { readyResult } from '../core/kernel.ts';
@@ -169,9 +170,7 @@ export function* upload(request: HttpRequest, pieces: BodyPieces): Generator<Tra
     if (typeof pieces === 'function') {
       const op: unknown = pieces(pipe);
       if (!isOp(op))
-        throw new TypeError(
-          `the function given as body returned ${nameOf(op)}, not an Op; is it a generator function?`,
-        );
+        throw typeError(`the function given as body returned ${nameOf(op)}, not an Op; is it a generator function?`);
       yield* op as Op<unknown>;
     } else if (Symbol.iterator in pieces) {
       for (const piece of pieces) if (!(yield* pipe.write(piece))) break;
@@ -209,5 +208,5 @@ function* writeAsync(pipe: UploadPipe, pieces: AsyncIterable<Piece>): Generator<
 function bytesOf(piece: unknown): Uint8Array {
   if (typeof piece === 'string') return Buffer.from(piece);
   if (piece instanceof Uint8Array) return piece;
-  throw new TypeError(`a piece of a body is a string or a Uint8Array, not ${nameOf(piece)}`);
+  throw typeError(`a piece of a body is a string or a Uint8Array, not ${nameOf(piece)}`);
 }

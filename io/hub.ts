@@ -4,6 +4,7 @@
 // noticed without false alarms.
 // Source: gevent's hub.
 
+import { typeError } from '../core/bad-argument.ts';
 import type { EventListeners } from '../core/events.ts';
 import { install } from '../core/install.ts';
 import type { Instrument } from '../core/instruments.ts';
@@ -72,7 +73,7 @@ export class Hub {
 
   /** Call `callback` at the end of a turn, outside every greenlet. What it throws goes to the `error` event. */
   callSoon(callback: () => void): void {
-    if (typeof callback !== 'function') throw new TypeError('callSoon takes a function');
+    if (typeof callback !== 'function') throw typeError('callSoon takes a function');
     scheduler.atTurnEnd(callback);
   }
 

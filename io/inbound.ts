@@ -111,6 +111,11 @@ export class Inbound {
     return false;
   }
 
+  /** Is a reader waiting? */
+  get waiting(): boolean {
+    return this.#reader !== undefined;
+  }
+
   enlist(read: ReadWait<unknown>, waiter: Waiter): void {
     // Two arms of one select, or a select that was started while another greenlet waits.
     if (this.#reader !== undefined) throw this.#busy(read, waiter.owner());

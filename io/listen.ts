@@ -151,7 +151,7 @@ class Opening implements ListenSink {
   }
 
   failed(error: unknown): void {
-    if (this.#listener === undefined) this.#ticket.reject(new ListenError(this.#name, error));
+    if (this.#listener === undefined) this.#ticket.rejectWith(() => new ListenError(this.#name, error));
     else this.#listener.stats.acceptErrors += 1;
   }
 
@@ -161,6 +161,7 @@ class Opening implements ListenSink {
   }
 }
 
+/** A listening socket: accept() takes its connections one by one, serve() runs a handler for each. */
 export class Listener {
   /** Where it listens; `port` is the real one. */
   readonly address: Address;

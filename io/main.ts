@@ -1,29 +1,38 @@
 // main.ts: `main(body)`: a program as one greenlet, with signals and an exit status that tell the truth (S16).
 //
 // The first SIGINT or SIGTERM kills the body: its finally blocks and its scopes do their work, servers stop and drain. When the body has ended, however
-// it did, everything that is left is killed. What has not ended DRAIN_MS after the signal is listed and left behind; a second signal ends the
-// process at once. It ends with the signal's own status, so that a shell or a supervisor sees what happened.
+// it did, everything that is left is killed. What has not ended DRAIN_MS after the signal, or after an error of the body, is listed and left behind; a
+// second signal ends the process at once. It ends with the signal's own status, so that a shell or a supervisor sees what happened; but an error
+// that nobody handles, in a cleanup say, comes first.
 
+import { requireBody } from '../core/body.ts';
+import { GreenletKilledError } from '../core/errors.ts';
 import { Greenlet } from '../core/greenlet.ts';
 import type { Op } from '../core/op.ts';
 import { parkedReport } from '../core/quiescence.ts';
 import type { Timer } from '../core/timers.ts';
 import { scheduler } from './hub.ts';
 
+// Taken at load: patches never reach us.
+const { setImmediate } = globalThis;
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-const DRAIN_MS = 10_000;
+/** Longer than the grace of a server and the shields in its handlers' cleanup. */
+const DRAIN_MS = 20_000;
 
 /**
  * Run `body` as the program: handle SIGINT and SIGTERM, end what is left when it ends, and exit with the status that tells how.
  *
- * An error of the body ends the process as an uncaught exception does. Returns at once.
+ * An error of the body ends the process as an uncaught exception does, after what was left has done its cleanup. Returns at once.
  *
  * @throws TypeError if `body` is no function, or what it returns is no Op.
  */
 export function main(body: () => Op<unknown>): void {
+  requireBody(body, 'main');
   const greenlet = new Greenlet(body);
   greenlet.rare().name = 'main';
   let received: NodeJS.Signals | undefined;
+  let failure: { readonly error: unknown } | undefined;
 
   const onSignal = (signal: NodeJS.Signals): void => {
     if (received !== undefined) {
@@ -31,46 +40,64 @@ export function main(body: () => Op<unknown>): void {
       return;
     }
     received = signal;
+    limitDrain();
+    greenlet.kill(signal);
+  };
+  const limitDrain = (): void => {
+    if (drain.slot !== -1) return;
     scheduler.timeouts.arm(drain, DRAIN_MS);
     scheduler.timersChanged();
-    greenlet.kill(signal);
   };
   const drain: Timer = {
     deadlineMs: 0,
     order: 0,
     slot: -1,
     due: () => {
-      process.stderr.write(`still alive ${DRAIN_MS} ms after ${received}:\n${parkedReport(scheduler.greenlets())}\n`);
-      dieOf(received as NodeJS.Signals);
+      const since = received ?? 'main has failed';
+      process.stderr.write(`still alive ${DRAIN_MS} ms after ${since}:\n${parkedReport(scheduler.greenlets())}\n`);
+      finish();
     },
   };
   const dieOf = (signal: NodeJS.Signals): void => {
-    for (const name of SIGNALS) process.removeListener(name, onSignal);
+    unlisten();
     process.kill(process.pid, signal);
+  };
+  const unlisten = (): void => {
+    for (const name of SIGNALS) process.removeListener(name, onSignal);
   };
   const finish = (): void => {
     scheduler.timeouts.cancel(drain);
-    for (const name of SIGNALS) process.removeListener(name, onSignal);
-    if (received !== undefined) dieOf(received);
+    unlisten();
+    if (failure !== undefined) report(failure.error);
+    // After the errors that end the process as uncaught exceptions: they come first, or nobody would ever see them.
+    if (received !== undefined) setImmediate(dieOf, received);
   };
 
   for (const name of SIGNALS) process.on(name, onSignal);
-  const failed = (error: unknown): void => scheduler.events.error(error, undefined);
+  const report = (error: unknown): void => scheduler.events.error(error, undefined);
   // In a deadlock the body is killed: the error is the deadlock's then.
-  scheduler.runs.set(greenlet as Greenlet, failed);
+  scheduler.runs.set(greenlet as Greenlet, report);
   greenlet.link(() => {
     const deadlocked = !scheduler.runs.delete(greenlet as Greenlet);
     const { outcome } = greenlet;
-    const killedBySignal = received !== undefined && outcome?.killed === true;
-    if (outcome?.ok === false && !deadlocked && !killedBySignal) failed(outcome.error);
+    if (outcome?.ok === false && !deadlocked && !(received !== undefined && endedByKill(outcome))) {
+      // Told when the others have done their cleanup, because it ends the process.
+      failure = { error: outcome.error };
+      limitDrain();
+    }
     endTheRest(finish);
   });
   greenlet.start();
 }
 
-/** Kill every greenlet and call `done` when the last has ended. */
+/** Did the kill end it, and not an error of its cleanup? */
+function endedByKill({ killed, error }: { readonly killed: boolean; readonly error: unknown }): boolean {
+  return killed && error instanceof GreenletKilledError;
+}
+
+/** Kill every detached greenlet, which pass it on to the children of their scopes, and call `done` when the last has ended. */
 function endTheRest(done: () => void): void {
-  const left = scheduler.greenlets();
+  const left = scheduler.root.children();
   let alive = left.length;
   if (alive === 0) {
     done();
@@ -79,7 +106,7 @@ function endTheRest(done: () => void): void {
   for (const greenlet of left) {
     greenlet.link(() => {
       const { outcome } = greenlet;
-      if (outcome?.ok === false && !outcome.killed) scheduler.events.error(outcome.error, greenlet);
+      if (outcome?.ok === false && !endedByKill(outcome)) scheduler.events.error(outcome.error, greenlet);
       alive -= 1;
       if (alive === 0) endTheRest(done);
     });

@@ -98,7 +98,9 @@ export class NodeDriver implements Driver {
   fatal(error: unknown, greenlet: Greenlet | undefined): void {
     if (greenlet !== undefined) {
       process.stderr.write(
-        `${greenlet.name} failed and nobody has looked: join it, link it or spawn it in a scope before it can fail\n`,
+        greenlet.state === 'done'
+          ? `${greenlet.name} failed and nobody has looked: join it, link it or spawn it in a scope before it can fail\n`
+          : `an error in ${greenlet.name} that nobody handles: catch it there, or listen to the hub's 'error' event\n`,
       );
       const site = greenlet.side?.spawnSite?.stack;
       if (site !== undefined) process.stderr.write(`${site}\n`);

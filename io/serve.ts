@@ -1,32 +1,37 @@
 // serve.ts: `serve(listener, handler)`: accept connections and run each handler in a greenlet of its own.
 //
 // The handlers are children of one scope, so nothing outlives serve(). Whatever a handler does, its connection is closed when it ends, and an error in
-// one is reported to the hub and touches no other. An error that says that this very connection was lost is no news for anyone else: it is
-// counted and not reported.
+// one is reported to the hub and touches no other. An error that the peer brings about on its own connection (a reset, an end inside a line, a
+// line without end) is no news for anyone else, and must not end the server: it is counted and not reported.
 //
 // How it ends: the listener is closed by somebody (handlers go on, serve returns when the last has ended), or serve is killed (no more
-// connections, handlers get their grace, then they are killed).
+// connections; handlers that only wait for their peer are killed at once, the others get their grace and are killed then).
 // Sources: gevent's StreamServer, trio's serve_listeners; S9, S16.
 
+import { typeError } from '../core/bad-argument.ts';
 import { ClosedError, isKilled, TendrilError } from '../core/errors.ts';
 import { Event } from '../core/event.ts';
+import type { Greenlet } from '../core/greenlet.ts';
 import { kernel } from '../core/kernel.ts';
 import { isOp, nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
 import { type Scope, scope } from '../core/scope.ts';
 import { shield } from '../core/shield.ts';
+import { timeout } from '../core/timeout.ts';
 import { checkOptions, own, ownCount, ownMs, shownValue } from './address.ts';
-import { ConnectionResetError } from './errors.ts';
+import { ConnectionResetError, IncompleteReadError, LineTooLongError } from './errors.ts';
 import { Listener } from './listen.ts';
 import type { Socket } from './socket.ts';
 
 const GRACE_MS = 10_000;
+/** How often a server that is being killed looks for idle connections. */
+const IDLE_CHECK_MS = 50;
 
 export interface ServeOptions {
   /** The most handlers at a time; Infinity by default. */
   readonly maxConnections?: number | undefined;
   /** What becomes of a connection beyond that: it is closed and counted ('drop', the default), or it waits to be accepted ('wait'). */
   readonly overflow?: 'drop' | 'wait' | undefined;
-  /** How long handlers may go on when serve is killed: 10,000 ms by default. */
+  /** How long handlers that are at work may go on when serve is killed: 10,000 ms by default. Idle ones are killed at once. */
   readonly graceMs?: number | undefined;
 }
 
@@ -34,20 +39,21 @@ export interface ServeOptions {
  * Serve connections of `listener` with `handler` until the listener is closed or this greenlet is killed.
  *
  * Switches. `handler(socket)` runs in a greenlet of its own. When it returns, what it wrote is sent and the connection closed; when it throws or is killed the
- * connection is closed at once. An error that it throws goes to the hub's `error` event; `listener.stats` counts. However serve ends, the listener is
+ * connection is closed at once. An error that it throws goes to the hub's `error` event, except one that its peer brings about (a reset, an end inside
+ * a line, a line without end): `listener.stats` counts them all. However serve ends, the listener is
  * closed and no handler is left.
  *
  * @throws TypeError or RangeError, at the call, for bad arguments. @throws Killed if the greenlet is killed, after the handlers' grace.
  */
 export function serve(listener: Listener, handler: (socket: Socket) => Op<unknown>, options?: ServeOptions): Op<void> {
   const where = 'serve';
-  if (!(listener instanceof Listener)) throw new TypeError(`serve takes a listener, not ${nameOf(listener)}`);
+  if (!(listener instanceof Listener)) throw typeError(`serve takes a listener, not ${nameOf(listener)}`);
   if (typeof handler !== 'function')
-    throw new TypeError(`serve takes a generator function as its handler, not ${nameOf(handler)}`);
+    throw typeError(`serve takes a generator function as its handler, not ${nameOf(handler)}`);
   const given = checkOptions(options, where);
   const overflow = own<unknown>(given, 'overflow') ?? 'drop';
   if (overflow !== 'drop' && overflow !== 'wait') {
-    throw new TypeError(`serve: overflow must be 'drop' or 'wait', not ${shownValue(overflow)}`);
+    throw typeError(`serve: overflow must be 'drop' or 'wait', not ${shownValue(overflow)}`);
   }
   const most = ownCount(given, 'maxConnections', Number.POSITIVE_INFINITY, 1, where);
   return new Serving(listener, handler, most, overflow === 'drop', ownMs(given, 'graceMs', GRACE_MS, where)).run();
@@ -63,6 +69,7 @@ class Serving {
   /** Set while another connection may be taken, and while none is open. */
   readonly #room: Event = new Event({ name: 'room for a connection' });
   readonly #idle: Event = new Event({ name: 'end of the handlers' });
+  readonly #connections: Set<Connection> = new Set();
   readonly #handle: (connection: Connection) => Op<void>;
 
   constructor(
@@ -86,13 +93,12 @@ class Serving {
       try {
         const op: unknown = serving.#handler(socket);
         if (!isOp(op))
-          throw new TypeError(
-            `serve: the handler returned ${nameOf(op)}, no Op: is it a generator function (function*)?`,
-          );
+          throw typeError(`serve: the handler returned ${nameOf(op)}, no Op: is it a generator function (function*)?`);
         yield* op;
         yield* connection.finish();
       } catch (error) {
-        if (isKilled(error)) throw error;
+        // Only its own kill: one that it kept of another greenlet is an error like any other, and must not end the server.
+        if (isKilled(error) && error.frame === kernel.current.side?.base) throw error;
         serving.#failed(error);
       } finally {
         connection.ended();
@@ -123,8 +129,18 @@ class Serving {
       // Closed under us: that is how a server is stopped without a kill.
       if (error instanceof ClosedError && this.#listener.closed) return;
       this.#listener.close();
-      if (isKilled(error) && this.#active > 0) yield* shield(this.#graceMs, this.#idle.wait());
+      if (isKilled(error) && this.#active > 0) {
+        yield* shield(this.#graceMs, this.#drain(error.reason));
+      }
       throw error;
+    }
+  }
+
+  /** Wait for the handlers. Now and then those that only wait for their peer are killed, when what it has already sent has had time to come. */
+  *#drain(reason: unknown): Generator<Trap, void, Resume> {
+    while (this.#active > 0) {
+      yield* timeout(IDLE_CHECK_MS, this.#idle.wait(), { else: undefined });
+      for (const connection of this.#connections) connection.killIfIdle(reason);
     }
   }
 
@@ -133,9 +149,11 @@ class Serving {
     this.#listener.stats.active += 1;
     this.#idle.clear();
     if (this.#active >= this.#most) this.#room.clear();
-    const connection = new Connection(socket, () => this.#ended());
+    const connection = new Connection(socket, () => this.#ended(connection));
+    this.#connections.add(connection);
+    connection.greenlet = s.spawn(this.#handle, connection);
     // A handler that is killed before it has run never enters its own finally.
-    s.spawn(this.#handle, connection).link(() => connection.ended());
+    connection.greenlet.link(() => connection.ended());
   }
 
   #drop(socket: Socket): void {
@@ -145,7 +163,8 @@ class Serving {
     socket.close();
   }
 
-  #ended(): void {
+  #ended(connection: Connection): void {
+    this.#connections.delete(connection);
     this.#active -= 1;
     this.#listener.stats.active -= 1;
     this.#room.set();
@@ -154,7 +173,12 @@ class Serving {
 
   #failed(error: unknown): void {
     this.#listener.stats.handlerErrors += 1;
-    if (error instanceof ConnectionResetError) return;
+    if (
+      error instanceof ConnectionResetError ||
+      error instanceof IncompleteReadError ||
+      error instanceof LineTooLongError
+    )
+      return;
     const me = kernel.current;
     me.scope.scheduler.report(error, me);
   }
@@ -163,6 +187,7 @@ class Serving {
 /** One connection that is being served. */
 class Connection {
   readonly socket: Socket;
+  greenlet: Greenlet<void> | undefined = undefined;
   readonly #whenEnded: () => void;
   #over = false;
 
@@ -178,6 +203,11 @@ class Connection {
     } catch (error) {
       if (!(error instanceof TendrilError)) throw error;
     }
+  }
+
+  /** Kill a handler that waits for its peer to say something, and has nothing half read: nobody waits for its answer. */
+  killIfIdle(reason: unknown): void {
+    if (this.socket.awaitsPeer) this.greenlet?.kill(reason);
   }
 
   ended(): void {

@@ -10,6 +10,7 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { rangeError, typeError } from '../core/bad-argument.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Op, Resume, Trap, Waitable } from '../core/op.ts';
 import { timeout } from '../core/timeout.ts';
@@ -56,6 +57,7 @@ export interface CloseOptions {
 /** What may be written. */
 export type Writable = string | ArrayBufferView | ArrayBufferLike;
 
+/** One end of a connection. connect() and accept() make them. */
 export class Socket {
   readonly #transport: Transport;
   readonly #inbound: Inbound;
@@ -98,6 +100,11 @@ export class Socket {
     return this.#outbound.backlog;
   }
 
+  /** Does a greenlet wait to read, with nothing half read? @internal */
+  get awaitsPeer(): boolean {
+    return this.#inbound.waiting && this.#inbound.buffer.size === 0;
+  }
+
   /** True after close(). */
   get closed(): boolean {
     return this.#closed;
@@ -136,7 +143,7 @@ export class Socket {
     const last = this.#exactly;
     if (last !== undefined && last.need === count) return last;
     if (!Number.isInteger(count) || count < 0 || count > MOST_WRITTEN) {
-      throw new RangeError(`readExactly takes an integer from 0 to 2147483647, not ${shownValue(count)}`);
+      throw rangeError(`readExactly takes an integer from 0 to 2147483647, not ${shownValue(count)}`);
     }
     const exactly = new ReadExactly(this.#inbound, count);
     this.#exactly = exactly;
@@ -153,9 +160,9 @@ export class Socket {
    */
   readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Waitable<Buffer | null> {
     if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array)) {
-      throw new TypeError(`readUntil takes a string or bytes, not ${shownValue(delimiter)}`);
+      throw typeError(`readUntil takes a string or bytes, not ${shownValue(delimiter)}`);
     }
-    if (delimiter.length === 0) throw new RangeError('readUntil: the delimiter must not be empty');
+    if (delimiter.length === 0) throw rangeError('readUntil: the delimiter must not be empty');
     const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
     return new ReadUntil(this.#inbound, bytes, limitOf(options, 'readUntil'));
   }
@@ -176,14 +183,14 @@ export class Socket {
     const limit = limitOf(options, 'readLine');
     const encoding = own<TextEncoding>(options, 'encoding') ?? 'utf8';
     if (encoding !== 'utf8' && encoding !== 'latin1') {
-      throw new TypeError(`readLine: encoding must be 'utf8' or 'latin1', not ${shownValue(encoding)}`);
+      throw typeError(`readLine: encoding must be 'utf8' or 'latin1', not ${shownValue(encoding)}`);
     }
     return new ReadLine(this.#inbound, limit, encoding);
   }
 
   /** Put bytes back in front of what is buffered. Never switches. @throws BusyError if a greenlet is reading. @throws ClosedError after close(). */
   unread(bytes: Uint8Array): void {
-    if (!(bytes instanceof Uint8Array)) throw new TypeError(`unread takes bytes, not ${shownValue(bytes)}`);
+    if (!(bytes instanceof Uint8Array)) throw typeError(`unread takes bytes, not ${shownValue(bytes)}`);
     if (this.#closed) throw new ClosedError(`unread on ${this.toString()}, which is closed`);
     this.#inbound.unread(bytes);
   }
@@ -201,7 +208,7 @@ export class Socket {
   write(data: Writable): Waitable<void> {
     const piece = pieceOf(data);
     const size = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
-    if (size > MOST_WRITTEN) throw new RangeError(`write takes at most 2147483647 bytes at once, not ${size}`);
+    if (size > MOST_WRITTEN) throw rangeError(`write takes at most 2147483647 bytes at once, not ${size}`);
     return this.#outbound.write(piece, size);
   }
 
@@ -258,7 +265,8 @@ export class Socket {
   *#closeGracefully(drainMs: number, lingerMs: number): Generator<Trap, void, Resume> {
     if (this.#closed) return;
     try {
-      if (this.#outbound.bytesQueued > 0) yield* timeout(drainMs, this.flush());
+      // What has left needs no time, also if none is given.
+      if (this.#outbound.bytesQueued > 0 && !this.#outbound.settled()) yield* timeout(drainMs, this.flush());
       this.end();
       yield* timeout(lingerMs, this.#untilPeerEnds(), { else: undefined });
     } finally {
@@ -350,7 +358,7 @@ function pieceOf(data: unknown): Piece {
   if (data instanceof ArrayBuffer) return Buffer.from(data);
   // Another thread may write to it at any time, so it is copied.
   if (isShared(data)) return Buffer.from(Buffer.from(data));
-  throw new TypeError(`write takes a string, a typed array, a DataView or an ArrayBuffer, not ${shownValue(data)}`);
+  throw typeError(`write takes a string, a typed array, a DataView or an ArrayBuffer, not ${shownValue(data)}`);
 }
 
 function isShared(memory: unknown): memory is SharedArrayBuffer {
@@ -359,7 +367,7 @@ function isShared(memory: unknown): memory is SharedArrayBuffer {
 
 function checkMost(max: number, op: string): number {
   if (max !== Number.POSITIVE_INFINITY && (!Number.isInteger(max) || max < 1)) {
-    throw new RangeError(`${op} takes a positive integer, not ${shownValue(max)}`);
+    throw rangeError(`${op} takes a positive integer, not ${shownValue(max)}`);
   }
   return max;
 }

@@ -3,9 +3,14 @@
 // A promise cannot be taken back: a kill or a timeout ends the wait at once, and what the promise brings later is dropped and counted as an
 // orphan (S6). A function is given an AbortSignal instead, which aborts when the wait ends early.
 
+import { typeError } from '../core/bad-argument.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
 import { created } from '../core/unstarted.ts';
+
+// Taken at load: patches never reach us.
+const { then } = Promise.prototype;
+const ignore = (): void => {};
 
 type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
@@ -14,8 +19,9 @@ class UntilPromise<T> extends ExternalWait<T> {
   constructor(promise: PromiseLike<T>) {
     super();
     this.#promise = promise;
-    // Whoever makes this Op means to wait, but it may start a turn later: until then a rejection is no unhandled one.
-    promise.then(undefined, () => {});
+    // Whoever makes this Op means to wait, but it may start a turn later: until then a rejection is no unhandled one. Not by the promise's own
+    // `then`: to some (queries of databases) that is the order to begin, and twice would be two of them.
+    if (promise instanceof Promise) then.call(promise, undefined, ignore);
   }
   protected begin(ticket: Ticket<T>): void {
     follow(this.#promise, ticket);
@@ -35,8 +41,7 @@ class UntilCall<T> extends ExternalWait<T> {
     const controller = new AbortController();
     ticket.onRetract = () => controller.abort();
     const promise: unknown = this.#make(controller.signal);
-    if (!isThenable(promise))
-      throw new TypeError(`the function given to until returned ${nameOf(promise)}, not a promise`);
+    if (!isThenable(promise)) throw typeError(`the function given to until returned ${nameOf(promise)}, not a promise`);
     follow(promise as PromiseLike<T>, ticket);
   }
   describe(): WaitDescription {
@@ -71,5 +76,5 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 export function until<T>(source: Source<T>): Waitable<T> {
   if (typeof source === 'function' && !isThenable(source)) return created(new UntilCall(source));
   if (isThenable(source)) return created(new UntilPromise(source as PromiseLike<T>));
-  throw new TypeError(`until takes a promise or a function that makes one, not ${nameOf(source)}`);
+  throw typeError(`until takes a promise or a function that makes one, not ${nameOf(source)}`);
 }

@@ -24,6 +24,8 @@ export interface SimulationReport<T> {
   /** Virtual time from the start of the body to the end of the last greenlet. */
   readonly elapsedMs: number;
   readonly stats: SchedulerStats;
+  /** The names of greenlets that were parked for ever when the body had returned; they were killed. */
+  readonly leaked: readonly string[];
 }
 
 /**
@@ -34,6 +36,8 @@ export interface SimulationReport<T> {
 export async function simulate<T>(body: () => Op<T>, options: SimulateOptions = {}): Promise<SimulationReport<T>> {
   const driver = new VirtualDriver(options);
   const scheduler = new Scheduler(driver);
+  const leaked: string[] = [];
+  scheduler.events.on('leak', (greenlets) => void leaked.push(...greenlets.map(({ name }) => name)));
   await null; // never inside a step of another scheduler
   const promise = inWorld(scheduler, () => run(body as Body<[], T>));
   let settled = false;
@@ -64,7 +68,7 @@ export async function simulate<T>(body: () => Op<T>, options: SimulateOptions = 
   if (!settled) await promise;
   if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
   if (driver.fatalErrors.length > 0) throw driver.fatalErrors[0];
-  return { value: value as T, elapsedMs: driver.now(), stats: scheduler.stats };
+  return { value: value as T, elapsedMs: driver.now(), stats: scheduler.stats, leaked };
 }
 
 function inWorld<R>(scheduler: Scheduler, action: () => R): R {

@@ -10,14 +10,15 @@
 //   #pipeline is defined and open  implies  #connected holds it
 //   closed                         implies  there is no pipeline, no idle link, no subscription, no supervisor
 
-import { AsyncResult, ClosedError, type Greenlet, now, type Op, rethrowKilled, spawnWith, UsageError } from 'tendril';
+import { AsyncResult, ClosedError, type Greenlet, now, type Op, rethrowKilled, spawnWith } from 'tendril';
 import { RedisCommands, type Value } from './commands.ts';
 import { RedisConnectionError } from './errors.ts';
 import { IdleLinks } from './idle-links.ts';
 import { Isolated } from './isolated.ts';
-import type { RedisOptions } from './options.ts';
+import { checkRedisOptions, type RedisOptions } from './options.ts';
 import { Pipeline } from './pipeline.ts';
 import { type Backoff, untilItWorks } from './reconnect.ts';
+import { refuseOnShared } from './refused.ts';
 import { type OpIterator, Request, type Sender, type Shape } from './request.ts';
 import { type Argument, encode } from './resp-encoder.ts';
 import { type Greeting, RespLink } from './resp-link.ts';
@@ -26,16 +27,6 @@ import { confirm, Subscription, type Topics } from './subscription.ts';
 import { type Transaction, transaction } from './transaction.ts';
 
 const BLOCKING = /^B[LRZ]|^XREAD(GROUP)?$/;
-const SUBSCRIBING = /^(P|S)?(UN)?SUBSCRIBE$|^MONITOR$|^SYNC$|^PSYNC$/;
-const CONVERSATIONAL = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
-
-/** What to use in place of a command that only one who has the connection to himself may send. */
-function insteadOf(verb: string, args: readonly Argument[]): string | undefined {
-  if (SUBSCRIBING.test(verb)) return 'subscribe()';
-  if (CONVERSATIONAL.test(verb)) return 'multi() or isolated()';
-  if (verb === 'CLIENT' && /^reply$/i.test(String(args[0]))) return 'isolated()';
-  return undefined;
-}
 
 export class RedisClient<V extends Value = string> extends RedisCommands<V> implements Sender {
   readonly #options: RedisOptions;
@@ -54,6 +45,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
 
   private constructor(options: RedisOptions) {
     super();
+    checkRedisOptions(options);
     const { protocol = 2, username, password, db = 0, retryMs = 50, longestRetryMs = 2_000, buffers = false } = options;
     this.#options = options;
     this.#greeting = { protocol, username, password, db };
@@ -86,10 +78,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
     // Those that have a method are to be remembered for the connections to come.
     if (verb === 'SELECT' && args.length === 1) return this.select(Number(args[0]));
     if (verb === 'AUTH' && args.length > 0) return this.auth(...(args.map(String) as [string]));
-    const instead = insteadOf(verb, args);
-    if (instead !== undefined) {
-      throw new UsageError(`${verb} on a connection that is shared would change the replies of others: use ${instead}`);
-    }
+    refuseOnShared(verb, args);
     return this.make(verb, args);
   }
 

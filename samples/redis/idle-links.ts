@@ -13,8 +13,14 @@ export class IdleLinks {
   /** One that is still good, if there is one. Never waits. */
   *take(): Op<RespLink | undefined> {
     for (let link = this.#links.pop(); link !== undefined; link = this.#links.pop()) {
-      if (yield* link.isQuiet()) return link;
-      link.close();
+      let usable = false;
+      try {
+        usable = yield* link.isQuiet();
+      } finally {
+        // Also when a kill comes here: it is in nobody's list any more.
+        if (!usable) link.close();
+      }
+      if (usable) return link;
     }
     return undefined;
   }

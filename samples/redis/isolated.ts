@@ -22,7 +22,7 @@ export class Isolated<V extends Value> extends RedisCommands<V> {
 
   /** Any command, WATCH, MULTI and EXEC among them. */
   command(name: string, ...args: Argument[]): Op<Reply> {
-    return this.make(name.toUpperCase(), args);
+    return this.make(String(name).toUpperCase(), args);
   }
 
   protected make<T>(name: string, args: readonly Argument[], shape?: Shape<T>, asBuffers = this.#asBuffers): Op<T> {

@@ -2,6 +2,7 @@
 //
 // All times are milliseconds, all limits finite by default; Infinity means never.
 
+import { UsageError } from 'tendril';
 import type { RedisAddress } from './resp-link.ts';
 
 export interface RedisOptions extends RedisAddress {
@@ -22,4 +23,20 @@ export interface RedisOptions extends RedisAddress {
   /** The pause after the first failed attempt to reconnect, and the longest: 50 and 2,000 ms by default. */
   readonly retryMs?: number | undefined;
   readonly longestRetryMs?: number | undefined;
+}
+
+/** Check what the connections to come rest on: a NaN would otherwise be found when the first of them is lost. @throws UsageError */
+export function checkRedisOptions(options: RedisOptions): void {
+  const { db = 0, protocol = 2 } = options;
+  if (!Number.isInteger(db) || db < 0) throw new UsageError(`db must be an integer >= 0, not ${String(db)}`);
+  if (protocol !== 2 && protocol !== 3) throw new UsageError(`protocol must be 2 or 3, not ${String(protocol)}`);
+  for (const name of ['connectMs', 'replyMs', 'outageMs', 'retryMs', 'longestRetryMs'] as const) {
+    const ms: unknown = options[name];
+    if (ms === undefined) continue;
+    // Without a pause, attempts to reconnect would take all of the processor.
+    const most = name.endsWith('etryMs') ? 2 ** 31 : Number.POSITIVE_INFINITY;
+    if (typeof ms !== 'number' || (!(ms > 0 && ms <= most) && !(ms === 0 && name === 'outageMs'))) {
+      throw new UsageError(`${name} must be a positive number of milliseconds, not ${String(ms)}`);
+    }
+  }
 }

@@ -30,6 +30,8 @@ import { Push, type Reply } from './resp-values.ts';
 
 /** More unanswered commands than this are refused: greenlets that give up and try again would otherwise fill the memory behind a dead server. */
 const MOST_UNANSWERED = 100_000;
+/** A text that has grown beyond this many characters is a piece of its own. */
+const MOST_TEXT = 1024 * 1024;
 
 /** One start of a request: its place in the queue, and the result that its greenlet waits for. */
 class Pending extends AsyncResult<unknown> {
@@ -81,7 +83,7 @@ export class Pipeline {
     const iterator = pending.get()[Symbol.iterator]();
     this.#queue.push(pending);
     const { wire } = request;
-    if (typeof wire === 'string') this.#text += wire;
+    if (typeof wire === 'string') this.#append(wire);
     else this.#gather(wire);
     if (!this.#wanted.isSet) this.#wanted.set();
     return iterator;
@@ -100,10 +102,19 @@ export class Pipeline {
     this.lost.set(reason);
   }
 
+  #append(text: string): void {
+    // Behind a server that takes nothing it would outgrow what a string can be.
+    if (this.#text.length > MOST_TEXT) {
+      this.#pieces.push(this.#text);
+      this.#text = '';
+    }
+    this.#text += text;
+  }
+
   #gather(wire: readonly (string | Uint8Array)[]): void {
     for (const piece of wire) {
       if (typeof piece === 'string') {
-        this.#text += piece;
+        this.#append(piece);
       } else {
         this.#pieces.push(this.#text, piece);
         this.#text = '';

@@ -12,7 +12,7 @@ export type Wire = string | readonly (string | Uint8Array)[];
 
 /** Encode `name` and `args`. @throws TypeError for an argument that is neither text, number nor bytes. */
 export function encode(name: string, args: readonly Argument[]): Wire {
-  let text = `*${args.length + 1}\r\n$${name.length}\r\n${name}\r\n`;
+  let text = `*${args.length + 1}\r\n$${byteLength(name)}\r\n${name}\r\n`;
   let pieces: (string | Uint8Array)[] | undefined;
   for (let i = 0; i < args.length; i += 1) {
     const arg = args[i];

@@ -4,9 +4,10 @@
 // is also why there is no WATCH here: what is watched belongs to a connection of one's own, see RedisClient.isolated.
 // Source: https://redis.io/docs/latest/develop/interact/transactions/
 
-import type { Op } from 'tendril';
+import { type Op, UsageError } from 'tendril';
 import { RedisCommands, type Value } from './commands.ts';
 import { RedisError } from './errors.ts';
+import { refuseOnShared } from './refused.ts';
 import { type OpIterator, Request, type Sender, type Shape } from './request.ts';
 import { type Argument, encode, joinWires, type Wire } from './resp-encoder.ts';
 import type { Reply } from './resp-values.ts';
@@ -30,7 +31,11 @@ class Recorder<V extends Value> extends RedisCommands<V> {
     return undefined as unknown as Op<T>; // nobody sees it: Transaction returns itself
   }
   record(name: string, args: readonly Argument[]): void {
-    this.recorded.push({ wire: encode(name.toUpperCase(), args), shape: undefined });
+    const verb = String(name).toUpperCase();
+    if (verb === 'SELECT')
+      throw new UsageError('SELECT in a transaction would change the database of others: use select()');
+    refuseOnShared(verb, args);
+    this.recorded.push({ wire: encode(verb, args), shape: undefined });
   }
 }
 
@@ -47,7 +52,7 @@ class TransactionBase<V extends Value> implements Op<Results> {
     this.#asBuffers = asBuffers;
   }
 
-  /** Record any command. */
+  /** Record any command. @throws UsageError for one that would confuse the replies of others. */
   command(name: string, ...args: Argument[]): this {
     this.recorder.record(name, args);
     return this;

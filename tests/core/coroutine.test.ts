@@ -1,5 +1,5 @@
 // coroutine.test.ts: the raw greenlet: symmetric transfer between generators that share one green thread.
-import { Channel, Coroutine, call, NotInGreenletError, run, sleep, spawn } from 'tendril';
+import { Channel, Coroutine, call, current, NotInGreenletError, type Op, run, sleep, spawn } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -157,8 +157,127 @@ describe('Coroutine', () => {
     expect(value).toBe('ERR_BUSY');
   });
 
+  it('made outside greenlets has the coroutine that first switches to it for its parent', async () => {
+    const early: Coroutine = new Coroutine(function* () {
+      return early.parent === main;
+    });
+    expect(early.parent).toBeUndefined();
+    let main: Coroutine | undefined;
+    const { value } = await simulate(function* () {
+      main = Coroutine.current();
+      return yield* early.switch();
+    });
+    expect(value).toBe(true);
+  });
+
+  it('checks for a kill at a switch, which has not happened then', async () => {
+    const { value } = await simulate(function* () {
+      const started: string[] = [];
+      const other = new Coroutine(function* () {
+        started.push('other');
+      });
+      const victim = spawn(function* () {
+        Coroutine.current();
+        current().kill();
+        yield* other.switch();
+      });
+      yield* victim.join();
+      return [started, other.dead, victim.killed, victim.outcome?.ok];
+    });
+    expect(value).toEqual([[], false, true, false]);
+  });
+
+  it('is closed by force with its parents, which are suspended, innermost first, when its greenlet ignores a kill', async () => {
+    const { value } = await simulate(function* () {
+      const order: string[] = [];
+      const cleaning = function* (name: string, op: () => Op<unknown>): Op<unknown> {
+        try {
+          return yield* op();
+        } finally {
+          order.push(name);
+        }
+      };
+      const ignoring = function* (): Op<void> {
+        for (;;) {
+          try {
+            yield* new Channel().receive();
+          } catch {
+            // for ever
+          }
+        }
+      };
+      const notStarted = () => new Coroutine(function* () {});
+      const nested = () => new Coroutine(() => cleaning('inner', ignoring), notStarted()).switch();
+      const switching = () => new Coroutine(() => cleaning('middle', nested)).switch();
+      const greenlet = spawn(() => cleaning('main', () => call(cleaning('called', switching))));
+      greenlet.link(() => {});
+      yield* sleep(1);
+      greenlet.kill();
+      yield* greenlet.join();
+      return [order, (greenlet.outcome as { error?: Error }).error?.name];
+    });
+    expect(value).toEqual([['inner', 'middle', 'called', 'main'], 'KillIgnoredError']);
+  });
+
+  it('gives way at a switch or a call once its greenlet has ignored a hundred kills, so that others run', async () => {
+    const { value } = await simulate(function* () {
+      const others = [new Coroutine(function* () {}).switch(), call(sleep(1))];
+      const seen: number[] = [];
+      for (const op of others) {
+        let tries = 0;
+        spawn(function* () {
+          current().kill();
+          while (tries < 300) {
+            try {
+              yield* op;
+            } catch {
+              tries += 1;
+            }
+          }
+        });
+        spawn(function* () {
+          seen.push(tries);
+        });
+        yield* sleep(1);
+        seen.push(tries);
+      }
+      return seen;
+    });
+    expect(value).toEqual([99, 300, 99, 300]);
+  });
+
+  it('is refused too when its parent belongs to another greenlet', async () => {
+    const { value } = await simulate(function* () {
+      const child = new Coroutine(function* () {});
+      const thief = spawn(() => child.switch());
+      try {
+        yield* thief.get();
+        return 'no error';
+      } catch (error) {
+        return [(error as { code: string }).code, child.dead];
+      }
+    });
+    expect(value).toEqual(['ERR_BUSY', false]);
+  });
+
+  it('S1: gives way to other greenlets when it only switches', async () => {
+    const { value } = await simulate(function* () {
+      let others = 0;
+      const other = spawn(function* () {
+        for (; others < 3; others += 1) yield* sleep(0);
+      });
+      const dead = new Coroutine(function* () {});
+      for (let i = 0; i < 10_000; i += 1) yield* dead.switch(i);
+      const seen = others;
+      yield* other.join();
+      return seen;
+    });
+    expect(value).toBe(3);
+  });
+
   it('has no current one outside greenlets, and takes functions only', () => {
     expect(() => Coroutine.current()).toThrow(NotInGreenletError);
+    expect(() => new Coroutine(function* () {}).switch()[Symbol.iterator]()).toThrow(NotInGreenletError);
     expect(() => new Coroutine(5 as never)).toThrow(TypeError);
   });
 });

@@ -3,7 +3,10 @@ import {
   allSettled,
   any,
   Channel,
+  current,
+  Event,
   forEach,
+  type Greenlet,
   iwait,
   joinAll,
   type Op,
@@ -14,7 +17,9 @@ import {
   spawn,
   supervise,
   timeout,
+  UsageError,
   wait,
+  yieldNow,
 } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
@@ -26,6 +31,16 @@ function* later(ms: number, value: string) {
 function* failAfter(ms: number, message: string): Op<never> {
   yield* sleep(ms);
   throw new Error(message);
+}
+
+/** The codes of the errors of an `any` that fails. */
+function* failures(op: Op<unknown>): Op<unknown[]> {
+  try {
+    yield* op;
+  } catch (error) {
+    return (error as AggregateError).errors.map(({ code }) => code);
+  }
+  throw new Error('it did not fail');
 }
 
 describe('any', () => {
@@ -57,6 +72,62 @@ describe('any', () => {
       }
     });
     expect(value).toEqual(['a', 'b']);
+  });
+
+  it('counts an Op that is killed from within or from outside as one that failed', async () => {
+    const { value } = await simulate(function* () {
+      let outside: Greenlet | undefined;
+      const suicide = function* (): Op<never> {
+        current().kill('enough');
+        yield* sleep(1);
+        throw new Error('not reached');
+      };
+      const victim = function* (): Op<never> {
+        outside = current();
+        yield* sleep(1000);
+        throw new Error('not reached');
+      };
+      spawn(function* () {
+        yield* sleep(5);
+        outside?.kill('from outside');
+      });
+      const errors = yield* failures(any([suicide(), victim()]));
+      const first = yield* any([suicide(), later(2, 'second')]);
+      const settled = yield* allSettled([suicide(), sleep(1)]);
+      return [errors, first, settled.map(({ status }) => status), (settled[0] as PromiseRejectedResult).reason?.code];
+    });
+    expect(value).toEqual([
+      ['ERR_GREENLET_KILLED', 'ERR_GREENLET_KILLED'],
+      'second',
+      ['rejected', 'fulfilled'],
+      'ERR_GREENLET_KILLED',
+    ]);
+  });
+
+  it('drops the success of one that succeeds in the same moment, and of one that was killed and returned all the same', async () => {
+    const { value } = await simulate(function* () {
+      const kept = new Event();
+      spawn(function* () {
+        yield* sleep(1);
+        kept.set();
+      });
+      const first = yield* any([kept.wait(), kept.wait()]);
+      const stubborn = function* (): Op<string> {
+        try {
+          yield* sleep(1000);
+        } catch {
+          // it returns although it was killed
+        }
+        return 'late';
+      };
+      return [first, yield* any([stubborn(), later(2, 'second')])];
+    });
+    expect(value).toEqual([undefined, 'second']);
+  });
+
+  it('names the element that is no Op, with or without a name', () => {
+    expect(() => any([(() => {}) as never])).toThrow(/element 0.*a function/);
+    expect(() => any([failAfter as never])).toThrow(/element 0.*'failAfter'/);
   });
 
   it('refuses to wait for nothing', () => {
@@ -188,6 +259,27 @@ describe('supervise', () => {
     await expect(
       simulate(() => supervise(() => failAfter(1, 'broken'), { maxRestarts: 2, backoff: () => 1 })),
     ).rejects.toThrow('broken');
+  });
+
+  it('gives up with a UsageError if the last run returned, and with the very thing that was thrown', async () => {
+    const outcome = function* (op: Op<unknown>): Op<unknown> {
+      try {
+        return yield* op;
+      } catch (error) {
+        return [error];
+      }
+    };
+    const { value } = await simulate(function* () {
+      const returning = supervise(() => yieldNow(), { restart: 'always', maxRestarts: 2 });
+      const throwing = supervise(
+        function* () {
+          throw undefined;
+        },
+        { maxRestarts: 1 },
+      );
+      return [yield* outcome(returning), yield* outcome(throwing)];
+    });
+    expect(value).toEqual([[new UsageError('supervise gave up after 2 restarts')], [undefined]]);
   });
 
   it('always restarts with `always`, until it is killed', async () => {

@@ -1,5 +1,5 @@
 // group-pool.test.ts: groups and pools: spawn, join, kill, map, imap, apply, resize.
-import { Group, Pool, run, sleep, spawn, timeout } from 'tendril';
+import { Group, noBlock, type Op, Pool, run, sleep, spawn, timeout } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -18,6 +18,16 @@ function* work(ms: number) {
 function reset() {
   running = 0;
   most = 0;
+}
+
+/** What `op` says it would wait for. */
+function* noBlockError(op: Op<unknown>): Op<string> {
+  try {
+    yield* noBlock(op);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('it did not have to wait');
 }
 
 describe('Group', () => {
@@ -56,6 +66,25 @@ describe('Group', () => {
 });
 
 describe('Pool', () => {
+  it('gets the place back of a member that a dying map was still given', async () => {
+    const { value } = await simulate(function* () {
+      const pool = new Pool(1);
+      const fails = function* (): Op<void> {
+        yield* sleep(1);
+        throw new Error('first');
+      };
+      const seen: string[] = [];
+      try {
+        yield* pool.map(fails, [1, 2]); // the first fails as its place goes to the second
+      } catch (error) {
+        seen.push((error as Error).message);
+      }
+      yield* pool.join();
+      return [seen, pool.freeCount, pool.members()];
+    });
+    expect(value).toEqual([['first'], 1, []]);
+  });
+
   it('runs no more than its size at once, and lets spawners wait in order', async () => {
     reset();
     const { value, elapsedMs } = await simulate(function* () {
@@ -90,6 +119,23 @@ describe('Pool', () => {
       return [late, pool.freeCount];
     });
     expect(value).toEqual(['no place', 1]);
+  });
+
+  it('knows its size and its members, and is named in a report', async () => {
+    const { value } = await simulate(function* () {
+      const [pool, plain] = [new Pool(1, { name: 'workers' }), new Pool(1)];
+      const member = yield* pool.spawn(() => sleep(5));
+      yield* plain.spawn(() => sleep(5));
+      const before = [pool.size, pool.has(member), plain.has(member)];
+      const reports = [
+        yield* noBlockError(pool.spawn(() => sleep(5))),
+        yield* noBlockError(plain.spawn(() => sleep(5))),
+      ];
+      pool.resize(3);
+      yield* member.join();
+      return [before, pool.size, pool.has(member), reports.map((text) => text.replace(/ would.*/, ''))];
+    });
+    expect(value).toEqual([[1, true, false], 3, false, ['spawn on pool workers of 1', 'spawn on a pool of 1']]);
   });
 
   it('loses no place to a body that is no body', async () => {
@@ -260,7 +306,67 @@ describe.each(['imap', 'imapUnordered'] as const)('%s', (method) => {
     ).rejects.toThrow('no more items');
   });
 
+  it('gives a waiter the end when the items run out while it waits', async () => {
+    const { value } = await simulate(function* () {
+      const slow = function* (): Generator<number> {};
+      const results = new Group()[method](work, slow());
+      return yield* results.next();
+    });
+    expect(value).toEqual({ done: true, value: undefined });
+  });
+
+  it('throws ClosedError to who waits when it is closed, and to who asks later', async () => {
+    const { value } = await simulate(function* () {
+      const results = new Pool(1)[method](work, [1000]);
+      const waiter = spawn(() => results.next());
+      yield* sleep(1);
+      results.close();
+      results.close();
+      const codes: unknown[] = [];
+      for (const op of [waiter.get(), results.next()]) {
+        try {
+          yield* op;
+        } catch (error) {
+          codes.push((error as { code: string }).code, (error as Error).message);
+        }
+      }
+      return codes;
+    });
+    expect(value).toEqual(['ERR_CLOSED', 'imap was closed while next() waited', 'ERR_CLOSED', 'imap is closed']);
+  });
+
+  it('throws the very thing that an item threw, also if that is undefined', async () => {
+    const { value } = await simulate(function* () {
+      const results = new Group()[method](
+        function* () {
+          throw undefined;
+        },
+        [1],
+      );
+      try {
+        yield* results.next();
+        return 'no error';
+      } catch (error) {
+        return [error];
+      }
+    });
+    expect(value).toEqual([undefined]);
+  });
+
+  it('can be asked for in ordinary code, and is named in a report', async () => {
+    const results = new Group()[method](work, [1]);
+    expect(await run(() => results.next())).toMatchObject({ done: false });
+    expect(await run(() => results.next())).toMatchObject({ done: true });
+    const { value } = await simulate(function* () {
+      const stuck = new Pool(1)[method](work, [1000]);
+      return yield* noBlockError(stuck.next());
+    });
+    expect(value).toMatch(/^next on imap would have to wait/);
+  });
+
   it('checks its arguments at the call', () => {
+    for (const lookAhead of [0, 1.5, Number.NaN])
+      expect(() => new Group()[method](work, [], { lookAhead })).toThrow(RangeError);
     expect(() => new Group()[method](5 as never, [])).toThrow(TypeError);
     expect(() => new Group()[method](work, 5 as never)).toThrow(/iterable/);
   });

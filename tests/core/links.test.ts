@@ -1,5 +1,7 @@
 // links.test.ts: links in all forms: functions, results, queues, channels; for any end, for values, for errors.
-import { AsyncResult, Channel, type Greenlet, Queue, run, sleep, spawn } from 'tendril';
+
+import { inspect } from 'node:util';
+import { AsyncResult, Channel, current, type Greenlet, Queue, run, sleep, spawn } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -90,5 +92,20 @@ describe('Greenlet.link', () => {
       expect(() => greenlet.link(5 as never)).toThrow(TypeError);
       yield* greenlet.join();
     });
+  });
+});
+
+describe('A greenlet', () => {
+  it('knows its parent while that lives, has no links to take out at first, and prints as one line', async () => {
+    const { value } = await simulate(function* () {
+      const parent = spawn(function* () {
+        return spawn(() => sleep(5));
+      });
+      const child = yield* parent.get();
+      const other = spawn(() => sleep(1));
+      const known = [child.parent, other.parent === current(), other.unlink(() => {})];
+      return [known, inspect(other).replace(/\d+/g, 'n')];
+    });
+    expect(value).toEqual([[undefined, true, false], "Greenlet n { name: 'greenlet-n', state: 'new' }"]);
   });
 });

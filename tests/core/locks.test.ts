@@ -358,3 +358,18 @@ function* failing(error: unknown): Op<never> {
   yield* yieldNow();
   throw error;
 }
+
+describe('use', () => {
+  it('refuses a generator object a second time, before it takes the lock', () =>
+    play(function* () {
+      const lock = new Mutex();
+      const op = lock.use(
+        (function* () {
+          yield* sleep(1);
+        })(),
+      );
+      yield* op;
+      expect(yield* thrownBy(op)).toMatchObject({ code: 'ERR_OP_REUSED' });
+      expect(lock.locked).toBe(false);
+    }));
+});

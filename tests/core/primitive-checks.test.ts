@@ -2,13 +2,20 @@
 import {
   Barrier,
   BoundedSemaphore,
+  Channel,
   Condition,
+  current,
   DeadlockError,
+  Event,
   type Greenlet,
+  idle,
+  iwait,
   JoinableQueue,
   Mutex,
   type Op,
+  Pool,
   PriorityQueue,
+  park,
   Queue,
   RLock,
   RWLock,
@@ -20,16 +27,81 @@ import {
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../core/kernel.ts';
+import { parkedReport, reportStuck } from '../../core/quiescence.ts';
 import { StableHeap } from '../../core/stable-heap.ts';
-import type { Waiter } from '../../core/wait-list.ts';
+import { type Timer, TimerQueue } from '../../core/timers.ts';
+import { type Waiter, WaitList } from '../../core/wait-list.ts';
 import { collectErrors, play, world } from './world.ts';
 
 function fakeWaiter(value?: unknown, owner?: Greenlet): Waiter {
   return { next: undefined, prev: undefined, value, owner: () => owner as Greenlet, fire: () => {} };
 }
 
+function timer(): Timer {
+  return { deadlineMs: 0, order: 0, slot: -1, due: () => {} };
+}
+
 /** How to break each invariant. */
 const broken: Readonly<Record<string, () => Op<{ check(): void }>>> = {
+  *'a receiver beside a value'() {
+    const channel = new Channel<number>(1);
+    channel.trySend(1);
+    channel.receivers.push(fakeWaiter());
+    return channel;
+  },
+  *'a sender beside room'() {
+    const channel = new Channel<number>(1);
+    channel.senders.push(fakeWaiter(1));
+    return channel;
+  },
+  *'somebody who waits at a closed channel'() {
+    const channel = new Channel<number>();
+    channel.close();
+    channel.receivers.push(fakeWaiter());
+    return channel;
+  },
+  *'a sender and a receiver that wait beside each other'() {
+    const channel = new Channel<number>();
+    channel.receivers.push(fakeWaiter());
+    channel.senders.push(fakeWaiter(1, current()));
+    return channel;
+  },
+  *'a wait list whose links disagree'() {
+    const list = new WaitList();
+    list.push(fakeWaiter());
+    list.push(fakeWaiter());
+    (list.head as Waiter).next = fakeWaiter();
+    return list;
+  },
+  *'a wait list that has lost count'() {
+    const list = new WaitList();
+    list.push(fakeWaiter());
+    list.size = 2;
+    return list;
+  },
+  *'a timer that does not know its place'() {
+    const timers = new TimerQueue();
+    timers.armAt(timer(), 1);
+    const moved = timer();
+    timers.armAt(moved, 3);
+    moved.slot = 0;
+    return timers;
+  },
+  *'a timer that is due before the one above it'() {
+    const timers = new TimerQueue();
+    const late = timer();
+    timers.armAt(timer(), 1);
+    timers.armAt(late, 2);
+    late.deadlineMs = 0;
+    return timers;
+  },
+  *'a fresh timer that does not know its place'() {
+    const timers = new TimerQueue();
+    const fresh = timer();
+    timers.arm(fresh, 1);
+    fresh.slot = -3;
+    return timers;
+  },
   *'a waiter beside a free Mutex'() {
     const lock = new Mutex();
     lock.waiters.push(fakeWaiter());
@@ -173,6 +245,33 @@ describe('check()', () => {
 });
 
 describe('A deadlock report', () => {
+  it('shows at most 50 different stacks, names an event, and says nothing of a greenlet that does not wait', async () => {
+    const never = new Event({ name: 'never' });
+    const deep = function* (levels: number): Op<void> {
+      if (levels > 0) yield* deep(levels - 1);
+      else yield* never.wait();
+    };
+    const error = (await simulate(function* () {
+      for (let levels = 0; levels < 60; levels += 1) spawn(deep, levels);
+      yield* never.wait();
+    }).catch((reason: unknown) => reason)) as DeadlockError;
+    expect(error.report.match(/waits: wait on event never/g)).toHaveLength(61);
+    expect(error.report.match(/(?:^|\n) {4}at .*(?=\n {2}\S)/g)?.length).toBeLessThanOrEqual(50);
+    await play(function* () {
+      expect(parkedReport([current()])).toMatch(/^ {2}greenlet-1 is running$/);
+    });
+  });
+
+  it('is not made when the host finds nothing to do too early', () =>
+    play(function* () {
+      const sleeper = spawn(() => sleep(5));
+      const leaks: unknown[] = [];
+      world().events.on('leak', () => leaks.push('leak'));
+      reportStuck(world());
+      yield* sleeper.get();
+      expect([leaks, sleeper.killed]).toEqual([[], false]);
+    }));
+
   it('names what each greenlet waits for, and who holds it', async () => {
     const error = await simulate(function* () {
       const lock = new RWLock({ name: 'config' });
@@ -243,37 +342,49 @@ describe('A deadlock report', () => {
 });
 
 describe('In development mode', () => {
-  it('each call that makes an Op makes one of its own, so that a forgotten `yield*` is found', () => {
-    const seen: object[] = [];
-    kernel.watch = { created: (op) => seen.push(op), used: () => {} };
-    try {
-      const [semaphore, barrier, lock, queue] = [new Semaphore(), new Barrier(2), new RWLock(), new Queue<number>()];
-      const [mutex, condition] = [new Mutex(), new Condition()];
-      const calls = [
-        () => mutex.acquire(),
-        () => mutex.use(sleep(1)),
-        () => semaphore.acquire(),
-        () => barrier.wait(),
-        () => lock.read().acquire(),
-        () => lock.write().acquire(),
-        () => condition.acquire(),
-        () => condition.wait(),
-        () => condition.waitFor(() => true),
-        () => queue.get(),
-        () => queue.peek(),
-        () => queue.put(1),
-        () => queue.join(),
-        () => queue.next(),
-      ];
-      for (const call of calls) {
-        seen.length = 0;
-        const [one, two] = [call(), call()];
-        expect([one === two, seen.includes(one), seen.includes(two)]).toEqual([false, true, true]);
+  it('each call that makes an Op makes one of its own, so that a forgotten `yield*` is found', () =>
+    play(function* () {
+      const seen: object[] = [];
+      const results = new Pool(1).imap(() => sleep(1), [1]);
+      kernel.watch = { created: (op) => seen.push(op), used: () => {} };
+      try {
+        const [channel, event, things] = [new Channel<number>(), new Event(), iwait([sleep(1)])];
+        const [semaphore, barrier, lock, queue] = [new Semaphore(), new Barrier(2), new RWLock(), new Queue<number>()];
+        const [mutex, condition] = [new Mutex(), new Condition()];
+        const calls = [
+          () => mutex.acquire(),
+          () => mutex.use(sleep(1)),
+          () => semaphore.acquire(),
+          () => barrier.wait(),
+          () => lock.read().acquire(),
+          () => lock.write().acquire(),
+          () => condition.acquire(),
+          () => condition.wait(),
+          () => condition.waitFor(() => true),
+          () => queue.get(),
+          () => queue.peek(),
+          () => queue.put(1),
+          () => queue.join(),
+          () => queue.next(),
+          () => channel.send(1),
+          () => channel.receive(),
+          () => channel.next(),
+          () => event.wait(),
+          () => things.next(),
+          () => results.next(),
+          () => idle(),
+          () => park(),
+          () => yieldNow(),
+        ];
+        for (const call of calls) {
+          seen.length = 0;
+          const [one, two] = [call(), call()];
+          expect([one === two, seen.includes(one), seen.includes(two)]).toEqual([false, true, true]);
+        }
+      } finally {
+        kernel.watch = undefined;
       }
-    } finally {
-      kernel.watch = undefined;
-    }
-  });
+    }));
 });
 
 describe('Labels', () => {

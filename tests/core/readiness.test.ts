@@ -8,6 +8,9 @@ import {
   joinAll,
   killAll,
   Mutex,
+  noBlock,
+  type Op,
+  park,
   run,
   sleep,
   spawn,
@@ -130,6 +133,43 @@ describe('iwait', () => {
     expect(value).toEqual([true, 0]);
   });
 
+  it('counts a thing that is closed while it is waited for as ready, with its error', async () => {
+    const { value } = await simulate(function* () {
+      const channel = new Channel<number>();
+      const things = iwait([channel.receive()]);
+      const waiter = spawn(() => things.next());
+      yield* sleep(1);
+      channel.close();
+      return yield* waiter.get();
+    });
+    expect(value).toMatchObject({ done: false, value: { key: 0, ok: false, error: { code: 'ERR_CHANNEL_CLOSED' } } });
+  });
+
+  it('throws ClosedError once it is closed, and names the first three things in a report', async () => {
+    const { value } = await simulate(function* () {
+      const texts: string[] = [];
+      const note = function* (op: Op<unknown>): Op<void> {
+        try {
+          yield* op;
+        } catch (error) {
+          texts.push((error as Error).message);
+        }
+      };
+      const [few, many] = [iwait([sleep(1), park()]), iwait([sleep(1), sleep(2), sleep(3), sleep(4)])];
+      yield* note(noBlock(few.next()));
+      yield* note(noBlock(many.next()));
+      few.close();
+      yield* note(few.next());
+      many.close();
+      return texts;
+    });
+    expect(value).toEqual([
+      'iwait on 2 things (sleep(1), park) would have to wait, inside noBlock()',
+      'iwait on 4 things (sleep(1), sleep(2), sleep(3), ...) would have to wait, inside noBlock()',
+      'iwait is closed',
+    ]);
+  });
+
   it('takes a lock for whoever asked first', async () => {
     const { value } = await simulate(function* () {
       const mutex = new Mutex();
@@ -151,6 +191,14 @@ describe('joinAll', () => {
       return ended.map((greenlet) => greenlet.outcome?.ok && greenlet.outcome.value);
     });
     expect(value).toEqual(['a', 'b', 'c']);
+  });
+
+  it('waits for all of them if `count` is more than there are', async () => {
+    const { value } = await simulate(function* () {
+      const greenlets = [spawn(after, 2, 'b'), spawn(after, 1, 'a')];
+      return (yield* joinAll(greenlets, { count: 5 })).map((greenlet) => greenlets.indexOf(greenlet));
+    });
+    expect(value).toEqual([1, 0]);
   });
 
   it('throws the first error in time with raiseError, and leaves the others alone', async () => {

@@ -331,6 +331,20 @@ describe('S6 Commit rule: Killed or TimeoutError from a Waitable means that it d
       expect([before, stats.orphans, outside.disposed, stats.staleWakes]).toEqual([[1, 0], 0, ['late'], 1]);
     }));
 
+  it('takes the first answer of a host that gives two', () =>
+    play(function* () {
+      for (const second of ['resolve', 'reject', 'rejectWith'] as const) {
+        const outside = new Outside();
+        const waiter = spawn(() => outside);
+        yield* yieldNow();
+        outside.ticket?.resolve('first');
+        outside.ticket?.[second]((() => 'second') as never);
+        expect(yield* waiter.get()).toBe('first');
+        outside.ticket?.withdraw();
+        expect([outside.disposed, world().stats.orphans]).toEqual([[], 0]);
+      }
+    }));
+
   it('ignores what the host says late, when the same greenlet waits for something else', () =>
     play(function* () {
       const first = new Outside();

@@ -1,5 +1,5 @@
 // s07-preference.test.ts: rule S7: who runs next when a hand-over completes (`preference`), and errors sent through a channel.
-import { Channel, current, isKilled, type Op, sleep, spawn, yieldNow } from 'tendril/core';
+import { Channel, ChannelClosedError, current, isKilled, type Op, sleep, spawn, yieldNow } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
 import { play, spawnQuietly, thrownAtCall, thrownBy } from './world.ts';
 
@@ -66,6 +66,28 @@ describe('S7 Channels: preference', () => {
       receiver.kill();
       yield* receiver.join();
       expect(seen).toEqual([7, true]);
+    }));
+
+  it('lets the sender of an error run first too, and keeps the error for the receiver that gave way', () =>
+    play(function* () {
+      const jobs = new Channel<number>(0, { preference: 'sender' });
+      const seen: unknown[] = [];
+      const error = new Error('sent');
+      const sender = spawnQuietly(function* () {
+        yield* jobs.sendError(error);
+        seen.push('sent');
+      });
+      yield* yieldNow();
+      const receiver = spawnQuietly(function* () {
+        seen.push(yield* thrownBy(jobs.receive()));
+        seen.push(isKilled(yield* thrownBy(sleep(1))));
+      });
+      yield* yieldNow();
+      receiver.kill(); // while it gives way
+      for (const greenlet of [sender, receiver]) yield* greenlet.join();
+      jobs.close();
+      expect(seen).toEqual(['sent', error, true]);
+      expect(yield* thrownBy(jobs.receive())).toBeInstanceOf(ChannelClosedError);
     }));
 
   it('refuses any other preference at the call', () => {

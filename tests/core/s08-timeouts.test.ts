@@ -327,3 +327,15 @@ describe('S8 Sleeping', () => {
       expect(order).toEqual([1, 3, 2, 0, 4]);
     }));
 });
+
+describe('S8 around what ends, or fails, at its start', () => {
+  it('leaves no frame and no timer behind, and passes on the value or the error', () =>
+    play(function* () {
+      const jobs = new Channel<number>(4);
+      for (const value of [1, 2, 3]) jobs.trySend(value);
+      expect(yield* timeout(5, shield(jobs.receive()))).toBe(1);
+      expect(yield* shield(jobs.receive())).toBe(2);
+      expect(yield* thrownBy(timeout(5, current().join()))).toMatchObject({ code: 'ERR_USAGE' });
+      expect([current().frame, world().timeouts.size]).toEqual([undefined, 0]);
+    }));
+});

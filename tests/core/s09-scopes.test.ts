@@ -20,6 +20,7 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
+import { STEP_BUDGET } from '../../core/kernel.ts';
 import { checks, collectErrors, now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
 
 function* failing(error: unknown, ms = 0): Op<never> {
@@ -35,6 +36,10 @@ function* failingInCleanup(error: unknown): Op<void> {
     // biome-ignore lint/correctness/noUnsafeFinally: that is the point
     throw error;
   }
+}
+
+function* throwing(error: unknown): Op<never> {
+  throw error;
 }
 
 describe('S9 Scopes', () => {
@@ -380,6 +385,54 @@ describe('S9 Scopes', () => {
       expect(yield* thrownBy(scope((() => undefined) as never))).toBeInstanceOf(TypeError);
       expect(yield* thrownBy(scope((async () => 1) as never))).toBeInstanceOf(TypeError);
       expect(current().frame).toBeUndefined();
+    }));
+
+  it('end although their children ended while they gave way, their budget spent', () =>
+    play(function* () {
+      const jobs = new Channel<number>(Number.POSITIVE_INFINITY);
+      const ended = yield* scope(function* (s) {
+        const child = s.spawn(function* () {});
+        for (let i = 0; i < STEP_BUDGET; i += 1) yield* jobs.send(i);
+        return child;
+      });
+      expect(ended.state).toBe('done');
+    }));
+
+  it('carry each later error once', async () => {
+    const [first, later] = [new Error('first'), new Error('later')];
+    await play(function* () {
+      const error = yield* thrownBy(
+        scope(function* (s) {
+          for (let i = 0; i < 3; i += 1)
+            s.spawn(function* () {
+              try {
+                yield* sleep(1000);
+              } finally {
+                yield* throwing(later);
+              }
+            });
+          yield* sleep(1);
+          throw first;
+        }),
+      );
+      expect([error === first, suppressedErrors(error)]).toEqual([true, [later]]);
+    });
+  });
+
+  it('end without waiting, and their children with them, when they are iterated by hand', () =>
+    play(function* () {
+      let child: Greenlet<void> | undefined;
+      const op = scope(function* (s) {
+        child = s.spawn(() => sleep(1000));
+      });
+      const iterator = op[Symbol.iterator]() as Iterator<unknown, unknown, undefined>;
+      iterator.next(undefined);
+      expect(yield* thrownBy(sleep(1))).toMatchObject({ code: 'ERR_OP_ITERATED' });
+      yield* sleep(1);
+      iterator.next(undefined);
+      expect(thrownAtCall(() => iterator.next(undefined))).toMatchObject({ code: 'ERR_OP_ITERATED' });
+      yield* (child as unknown as Greenlet<void>).join();
+      expect([child?.killed, current().frame, world().greenlets()]).toEqual([true, undefined, [current()]]);
     }));
 
   it('end 10,000 children at one error', () =>

@@ -1,10 +1,14 @@
 // s11-deadlock.test.ts: rule S11 in a closed world: who is reported, what is thrown at once, and how a world of daemons ends.
+
+import { until } from 'tendril';
 import {
   Channel,
+  call,
   current,
   DeadlockError,
   Event,
   type Greenlet,
+  idle,
   Mutex,
   type Op,
   run,
@@ -17,7 +21,7 @@ import {
   timeout,
   yieldNow,
 } from 'tendril/core';
-import { simulate } from 'tendril/testing';
+import { simulate, VirtualDriver } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
 
@@ -118,6 +122,44 @@ describe('S11 Deadlock in a closed world', () => {
       yield* sleep(2500);
     });
     expect([order, elapsedMs]).toEqual([['daemon', 'daemon'], 2500]);
+  });
+
+  it('ends a world in which a daemon is idle for ever, or waits in a shield for something outside', async () => {
+    const idling = function* (): Op<void> {
+      for (;;) yield* idle();
+    };
+    const daemons = [idling, () => shield(Number.POSITIVE_INFINITY, until(new Promise<void>(() => {})))];
+    for (const daemon of daemons) {
+      const { elapsedMs } = await simulate(function* () {
+        spawnWith({ daemon: true }, daemon as () => Op<void>);
+        yield* yieldNow();
+      });
+      expect(elapsedMs).toBe(0);
+    }
+  });
+
+  it('stops a world that takes turns for ever at one instant, and names who spins', async () => {
+    const spinning = simulate(
+      function* () {
+        for (;;) yield* idle();
+      },
+      { maxTurns: 100 },
+    );
+    await expect(spinning).rejects.toThrow(/too many turns: does .* spin at 0 ms/);
+  });
+
+  it('waits for a promise that the body returns', async () => {
+    const later = new Promise<string>((resolve) => setImmediate(() => setImmediate(resolve, 'value')));
+    await simulate(function* () {
+      return later;
+    });
+  });
+
+  it('has a driver that tells at once that a turn is wanted if one was asked for already', async () => {
+    const driver = new VirtualDriver();
+    driver.warn(new Error('nobody reads this'));
+    driver.askTurn(true);
+    await driver.turnWanted();
   });
 
   it('does not list daemons as parties to a deadlock', async () => {
@@ -272,6 +314,37 @@ describe('S11 A cycle of owned locks and joins is thrown at once', () => {
       for (const greenlet of greenlets) errors.push(yield* greenlet.get());
       expect(errors.filter((error) => error !== undefined)).toHaveLength(1);
       expect(errors.at(-1)).toBeInstanceOf(DeadlockError);
+    }));
+
+  it('walks no more than 64 links: a longer ring is left to the deadlock report', async () => {
+    const error = await play(function* () {
+      const locks = Array.from({ length: 70 }, () => new Mutex());
+      const greenlets = locks.map((lock, i) =>
+        spawnQuietly(function* () {
+          yield* lock.acquire();
+          yield* sleep(i + 1);
+          try {
+            yield* (locks[(i + 1) % locks.length] as Mutex).acquire();
+          } finally {
+            lock.release();
+          }
+        }),
+      );
+      yield* (greenlets.at(-1) as Greenlet<void>).join();
+    }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'ERR_DEADLOCK', message: expect.stringMatching(/71 greenlets are parked/) });
+  });
+
+  it('also if a member is in a timeout that has no end', () =>
+    play(function* () {
+      const [a, b] = [new Mutex(), new Mutex()];
+      yield* a.acquire();
+      const other = spawnQuietly(() => b.use(timeout(Number.POSITIVE_INFINITY, call(a.acquire()))));
+      yield* sleep(1);
+      expect(yield* thrownBy(b.acquire())).toMatchObject({ code: 'ERR_DEADLOCK' });
+      other.kill();
+      yield* other.join();
+      a.release();
     }));
 
   it('lets only the owner release a mutex, and reports one whose owner ended', () =>

@@ -201,6 +201,28 @@ describe('S14 Stacks', () => {
       expect([yield* parked.get(), parked.stack()]).toEqual([7, '']);
     }));
 
+  it('gives the innermost frames of one that is parked deeper than a stack can show, and none where the host takes none', () =>
+    play(function* () {
+      const deep = function* theLevel(levels: number): Op<void> {
+        if (levels > 0) yield* theLevel(levels - 1);
+        else yield* new Channel().receive();
+      };
+      const greenlet = spawnQuietly(() => deep(1000));
+      yield* yieldNow();
+      const shown = greenlet.stack().match(/theLevel/g)?.length ?? 0;
+      expect(shown).toBeGreaterThan(100);
+      expect(shown).toBeLessThan(1000);
+      const { prepareStackTrace } = Error;
+      Error.prepareStackTrace = () => undefined;
+      try {
+        expect(greenlet.stack()).toBe('');
+      } finally {
+        Error.prepareStackTrace = prepareStackTrace as never;
+      }
+      greenlet.kill();
+      yield* greenlet.join();
+    }));
+
   it('shows the innermost hundred of many callers', () =>
     play(function* () {
       const down = function* (depth: number): Op<void> {

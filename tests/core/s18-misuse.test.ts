@@ -30,6 +30,7 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
+import { ATTENTION, DONE, moved, READY } from '../../core/status.ts';
 import { collectErrors, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
 
 const notBodies: [string, unknown][] = [
@@ -432,3 +433,240 @@ describe('S21 Small decisions', () => {
 function thrownByIs(actual: unknown, expected: unknown): boolean {
   return Object.is(actual, expected);
 }
+
+function* thrownAtClose(): Op<never> {
+  throw new Error('at the close');
+}
+
+function* asGenerator<T>(op: Op<T>): Generator<never, T> {
+  return yield* op as unknown as Iterable<never, T>;
+}
+
+describe('S18 Misuse is named: what only an iterator of one’s own can do', () => {
+  /** An Op over `op` whose iterator is `make`'s. */
+  const wrapped = (op: Op<unknown>, make: (inner: Iterator<never, unknown, unknown>) => object): Op<unknown> => ({
+    [Symbol.iterator]: () =>
+      make(op[Symbol.iterator]() as Iterator<never, unknown, unknown>) as Iterator<never, unknown>,
+  });
+
+  it('to resume its Op twice with what the run loop sends', () =>
+    play(function* () {
+      const twice = wrapped(sleep(1), (inner) => ({
+        next(token: unknown) {
+          const result = inner.next(token);
+          if (result.done === true) inner.next(token);
+          return result;
+        },
+      }));
+      expect(yield* thrownBy(twice)).toMatchObject({
+        code: 'ERR_OP_ITERATED',
+        message: expect.stringMatching(/woken out of turn/),
+      });
+    }));
+
+  it('to touch an Op that has started from outside every greenlet', async () => {
+    let leaf: Iterator<unknown> | undefined;
+    await play(function* () {
+      yield* wrapped(sleep(1), (inner) => {
+        leaf = inner;
+        return { next: (token: unknown) => inner.next(token) };
+      });
+    });
+    expect(thrownAtCall(() => leaf?.next(1 as never))).toMatchObject({
+      code: 'ERR_OP_ITERATED',
+      message: expect.stringMatching(/^an Op was/),
+    });
+  });
+
+  it('to return, or to throw, at a call and at a switch', () =>
+    play(function* () {
+      for (const make of [() => call(sleep(1000)), () => new core.Coroutine(() => sleep(1000)).switch()])
+        for (const act of ['return', 'throw'] as const) {
+          let generator: Generator<unknown, unknown> | undefined;
+          const greenlet = spawnQuietly(() => (generator = asGenerator(make())) as never);
+          yield* yieldNow();
+          const error = thrownAtCall(() => generator?.[act](new Error('by hand')));
+          expect(error).toMatchObject({ code: 'ERR_OP_ITERATED' });
+          greenlet.kill();
+          yield* greenlet.join();
+        }
+    }));
+
+  it('to throw, or to yield something of its own, although its greenlet waits', () =>
+    play(function* () {
+      const jobs = new Channel<number>();
+      const starting = function* (then: () => Op<unknown>): Op<unknown> {
+        (jobs.receive()[Symbol.iterator]() as Iterator<unknown>).next(undefined);
+        return yield* then();
+      };
+      const thrower = spawnQuietly(() =>
+        starting(() => {
+          throw new Error('thrown');
+        }),
+      );
+      const yielder = spawnQuietly(() =>
+        starting(function* () {
+          yield 5 as never;
+        }),
+      );
+      yield* thrower.join();
+      yield* yielder.join();
+      expect(thrower.outcome).toMatchObject({ ok: false, error: { message: 'thrown' } });
+      expect(yielder.outcome).toMatchObject({
+        ok: false,
+        error: { message: expect.stringMatching(/yielded the number 5/) },
+      });
+      expect(jobs.balance).toBe(0);
+    }));
+
+  it('to start, and not to run, another wait while somebody else is in the run queue: the others keep their turn', () =>
+    play(function* () {
+      const order: string[] = [];
+      const careless = spawnQuietly(function* () {
+        yieldNow()[Symbol.iterator]();
+        throw new Error('thrown');
+      });
+      for (const name of ['a', 'b'])
+        spawn(function* () {
+          order.push(name);
+        });
+      yield* careless.join();
+      yield* yieldNow();
+      expect(order).toEqual(['a', 'b']);
+    }));
+
+  it('to answer a close by a throw, or to start a wait on its way there', () =>
+    play(function* () {
+      const ignoring = function* (op: () => Op<unknown>): Op<void> {
+        for (;;) {
+          try {
+            yield* op();
+          } catch {
+            // for ever
+          }
+        }
+      };
+      const closeErrors = world().stats.closeErrors;
+      const thrower = spawnQuietly(() =>
+        ignoring(() =>
+          wrapped(sleep(1000), (inner) => ({
+            next: (token: unknown) => inner.next(token),
+            return: () => inner.throw?.(new Error('at the close')),
+          })),
+        ),
+      );
+      const failing = spawnQuietly(function* () {
+        try {
+          yield* ignoring(() => sleep(1000));
+        } finally {
+          yield* thrownAtClose();
+        }
+      });
+      const starter = spawnQuietly(() =>
+        ignoring(() =>
+          wrapped(sleep(1000), (inner) => ({
+            next(token: unknown) {
+              const result = inner.next(token) as { value: { name?: string } };
+              if (result.value.name === 'close') sleep(1)[Symbol.iterator]();
+              return result;
+            },
+          })),
+        ),
+      );
+      const bare = spawnQuietly(() =>
+        ignoring(() =>
+          timeout(
+            100_000,
+            wrapped(sleep(1000), (inner) => ({ next: (token: unknown) => inner.next(token) })),
+          ),
+        ),
+      );
+      yield* sleep(1);
+      for (const greenlet of [thrower, failing, starter, bare]) {
+        greenlet.kill();
+        yield* greenlet.join();
+        expect(greenlet.outcome).toMatchObject({ error: { code: 'ERR_KILL_IGNORED' } });
+      }
+      expect(world().stats.closeErrors - closeErrors).toBe(1);
+      expect([world().timeouts.size, world().greenlets()]).toEqual([0, [current()]]);
+    }));
+
+  it('to answer nothing when it is resumed', () =>
+    play(function* () {
+      const silent = wrapped(sleep(1), (inner) => {
+        let resumed = false;
+        return {
+          next(token: unknown) {
+            if (resumed) return undefined;
+            resumed = true;
+            return inner.next(token);
+          },
+        };
+      });
+      expect(yield* thrownBy(call(silent))).toMatchObject({
+        name: 'TypeError',
+        message: expect.stringMatching(/returned nothing/),
+      });
+    }));
+
+  it('to leave wrappers in another order than they were entered, or twice', () =>
+    play(function* () {
+      const [outer, inner] = [shield(asGenerator(sleep(1))), shield(asGenerator(sleep(1)))].map((op) =>
+        op[Symbol.iterator](),
+      );
+      outer?.return?.(undefined);
+      outer?.return?.(undefined);
+      expect(current().frame).toBe(inner);
+      inner?.return?.(undefined);
+      expect(current().frame).toBeUndefined();
+      const frame = timeout(5, asGenerator(sleep(1)))[Symbol.iterator]();
+      const [middle, innermost] = [shield(asGenerator(sleep(1))), shield(asGenerator(sleep(1)))].map((op) =>
+        op[Symbol.iterator](),
+      );
+      frame.return?.(undefined);
+      frame.return?.(undefined);
+      middle?.return?.(undefined);
+      innermost?.return?.(undefined);
+      expect(current().frame).toBeUndefined();
+      yield* yieldNow();
+    }));
+
+  it('to catch a foreign yield inside wrappers, which go on', () =>
+    play(function* () {
+      const catching = function* (again: boolean): Op<string> {
+        try {
+          yield 5 as never;
+        } catch {
+          if (again) yield* sleep(1);
+        }
+        return 'caught';
+      };
+      for (const again of [true, false]) expect(yield* timeout(50, shield(catching(again)))).toBe('caught');
+      expect(current().frame).toBeUndefined();
+    }));
+});
+
+describe('S18 InternalError: a broken rule of the kernel is ours, and named', () => {
+  it('a wake of one that does not wait, a turn in a turn, an interruption by nothing, a state that is none', () =>
+    play(function* () {
+      const me = current();
+      expect(thrownAtCall(() => me.fire(1, 0))).toMatchObject({
+        code: 'ERR_INTERNAL',
+        message: expect.stringMatching(/woken while it was running/),
+      });
+      expect(thrownAtCall(() => world().turn())).toMatchObject({
+        code: 'ERR_INTERNAL',
+        message: expect.stringMatching(/inside a turn/),
+      });
+      me.status |= ATTENTION;
+      expect(yield* thrownBy(sleep(1))).toMatchObject({
+        code: 'ERR_INTERNAL',
+        message: expect.stringMatching(/interrupted by nothing/),
+      });
+      me.status &= ~ATTENTION;
+      expect(thrownAtCall(() => moved(DONE, READY))).toMatchObject({
+        message: expect.stringMatching(/move of a greenlet from done to ready/),
+      });
+      expect(thrownAtCall(() => moved(0, READY))).toMatchObject({ message: expect.stringMatching(/no such state: 0/) });
+    }));
+});

@@ -159,3 +159,32 @@ describe('S20 Callbacks', () => {
     expect(reported).toEqual([1, 0]);
   });
 });
+
+describe('S20 What is told at the end of a turn', () => {
+  it('goes on after an outlet that throws, whose error is reported', () =>
+    play(function* () {
+      const errors = collectErrors();
+      const order: string[] = [];
+      for (const text of ['first', 'second'])
+        world().handOverLater({
+          nextOutlet: undefined,
+          handOver() {
+            order.push(text);
+            if (text === 'first') throw new Error(text);
+          },
+        });
+      yield* sleep(1);
+      expect([order, errors]).toEqual([['first', 'second'], [new Error('first')]]);
+    }));
+
+  it('has three events, and takes functions for them', () =>
+    play(function* () {
+      const { events } = world();
+      for (const name of ['errors', 'toString', undefined])
+        expect(() => events.on(name as 'error', () => {})).toThrow(
+          /no such event: .*there are error, killIgnored, leak/,
+        );
+      expect(() => events.on('error', 5 as never)).toThrow(TypeError);
+      yield* sleep(0);
+    }));
+});

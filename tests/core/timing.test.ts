@@ -6,6 +6,7 @@ import {
   fn,
   hub,
   idle,
+  NotInGreenletError,
   noBlock,
   now,
   type Op,
@@ -186,6 +187,30 @@ describe('noBlock', () => {
     expect(value).toEqual([1, true, 'ERR_WOULD_BLOCK', 0]);
   });
 
+  it('takes single waits too, and passes on what they throw at once', async () => {
+    const { value } = await simulate(function* () {
+      const channel = new Channel<number>(1);
+      yield* noBlock(channel.send(1));
+      const received = yield* noBlock(channel.receive());
+      channel.close();
+      const codes: unknown[] = [];
+      for (const op of [channel.receive(), idle(), park()] as Op<unknown>[]) {
+        try {
+          yield* noBlock(op);
+        } catch (error) {
+          codes.push((error as { code: string }).code, (error as Error).message.split(' ')[0]);
+        }
+      }
+      yield* sleep(1); // the frames are left: this may wait
+      return [received, codes];
+    });
+    expect(value).toEqual([1, ['ERR_CHANNEL_CLOSED', 'receive', 'ERR_WOULD_BLOCK', 'idle', 'ERR_WOULD_BLOCK', 'park']]);
+  });
+
+  it('is an Op as any other: not outside a greenlet', () => {
+    expect(() => noBlock(yieldNow())[Symbol.iterator]()).toThrow(NotInGreenletError);
+  });
+
   it('refuses yieldNow, does not switch when the budget is spent, and ends with its op', async () => {
     const { value } = await simulate(function* () {
       const order: string[] = [];
@@ -228,7 +253,25 @@ describe('fn', () => {
   });
 });
 
+describe('fn', () => {
+  it('takes functions only', () => {
+    expect(() => fn(yieldNow() as never)).toThrow(/fn takes a generator function, not the Op/);
+  });
+});
+
 describe('S19: instruments', () => {
+  it('are taken out one by one, and the others are still told', async () => {
+    const log: string[] = [];
+    const removes = ['a', 'b'].map((name) => hub.instruments.add({ spawned: () => void log.push(name) }));
+    await run(() => sleep(0));
+    for (const remove of removes) {
+      remove();
+      remove();
+      await run(() => sleep(0));
+    }
+    expect(log).toEqual(['a', 'b', 'b']);
+  });
+
   it('are told of every life, and of nothing once they are taken out', async () => {
     const log: string[] = [];
     const note = (what: string) => (greenlet: { id: number }) => void log.push(`${what} ${greenlet.id - first}`);

@@ -96,6 +96,8 @@ describe('listen', () => {
     }).then(nothingLeft));
 
   it('throws RangeError or TypeError at the call for bad arguments', () => {
+    // An operating system has room for no more: Node 20 cuts it off and listens somewhere else.
+    if (process.platform !== 'win32') expect(() => listen({ path: `/tmp/${'x'.repeat(120)}` })).toThrow(RangeError);
     for (const port of [-1, 65_536, 1.5, Number.NaN, '80', undefined]) {
       expect(() => listen({ host, port: port as number })).toThrow(RangeError);
     }

@@ -2,7 +2,22 @@
 import { EventEmitter } from 'node:events';
 import { stat } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { callback, hub, isKilled, on, once, run, select, sleep, spawn, TimeoutError, timeout, until } from 'tendril';
+import {
+  callback,
+  hub,
+  isKilled,
+  iwait,
+  on,
+  once,
+  run,
+  select,
+  sleep,
+  spawn,
+  TimeoutError,
+  timeout,
+  until,
+  wait,
+} from 'tendril';
 import { describe, expect, it } from 'vitest';
 
 describe('until', () => {
@@ -77,6 +92,22 @@ describe('until', () => {
 
   it('refuses what is no promise, at the call', () => {
     expect(() => until(5 as never)).toThrow(/until takes a promise/);
+  });
+
+  it('is one of several things that wait() and iwait() wait for: its value is not lost', async () => {
+    const ready = await run(() =>
+      wait([until(delay(5, 'promise')), sleep(1), callback<string>((done) => done(null, 'now'))]),
+    );
+    expect(ready.map(({ key, ...rest }) => `${key} ${'value' in rest && rest.value}`).sort()).toEqual([
+      '0 promise',
+      '1 undefined',
+      '2 now',
+    ]);
+    const next = await run(function* () {
+      const things = iwait([until(delay(5, 'promise'))]);
+      return yield* timeout(1000, things.next());
+    });
+    expect(next).toMatchObject({ done: false, value: { ok: true, value: 'promise' } });
   });
 
   it('can be waited for by several greenlets at once', async () => {

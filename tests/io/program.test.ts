@@ -56,7 +56,7 @@ describe.concurrent('a program', () => {
     const wait = (unref: string) => `
       import { Channel, run } from 'tendril';
       const jobs = new Channel<number>();
-      setTimeout(() => jobs.trySend(1), 100)${unref};
+      setTimeout(() => jobs.trySend(1), ${unref === '' ? 100 : 60_000})${unref};
       try { console.log(await run(() => jobs.receive())); } catch (error) { console.log(error.code); }`;
     const [held, unheld] = await Promise.all([runProgram(wait('')), runProgram(wait('.unref()'))]);
     expect(held).toMatchObject({ code: 0, stdout: '1\n' });
@@ -164,5 +164,36 @@ describe.concurrent('a program', () => {
     expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:7/);
     expect([places.length, development.code]).toEqual([3, 0]);
     expect(production).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('S16: an error of the body ends it when the others have done their cleanup', async () => {
+    const { code, stdout, stderr } = await runProgram(`
+      import { main, shield, sleep, spawn } from 'tendril';
+      main(function* body() {
+        spawn(function* other() {
+          try { yield* sleep(60_000); } finally { yield* shield(sleep(20)); console.log('cleaned up'); }
+        });
+        yield* sleep(1);
+        throw new Error('the body failed');
+      });`);
+    expect(stdout).toBe('cleaned up\n');
+    expect(stderr).toMatch(/Error: the body failed\n\s+at body/);
+    expect(code).toBe(1);
+  });
+
+  it.each(['the body', 'another'])('S10: an error in the cleanup of %s after a signal is not lost', async (who) => {
+    const { code, stderr } = await runProgram(`
+      import { main, sleep, spawn } from 'tendril';
+      function* failing() {
+        try { yield* sleep(60_000); } finally { throw new Error('the cleanup failed'); }
+      }
+      main(function* body() {
+        ${who === 'another' ? 'spawn(failing);' : ''}
+        yield* sleep(1);
+        console.log('kill SIGTERM');
+        yield* ${who === 'another' ? 'sleep(60_000)' : 'failing()'};
+      });`);
+    expect(stderr).toMatch(/Error: the cleanup failed\n\s+at failing/);
+    expect(code).toBe(1);
   });
 });

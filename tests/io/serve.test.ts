@@ -117,6 +117,28 @@ describe('serve', () => {
     expect(errors).toEqual([wrong]);
   });
 
+  it('goes on after a handler that throws a Killed of another greenlet', async () => {
+    let stale: unknown;
+    const errors = await serving(
+      function* (socket) {
+        if ((yield* socket.readLine()) === 'stale') throw stale;
+        yield* socket.write('right');
+      },
+      function* (listener, server) {
+        const other = spawn(function* () {
+          stale = yield* failure(forever());
+        });
+        yield* sleep(0);
+        other.kill();
+        yield* other.join();
+        expect(yield* ask(listener, 'stale\n')).toBe('');
+        expect(yield* ask(listener, 'good\n')).toBe('right');
+        expect(server.outcome).toBeUndefined();
+      },
+    );
+    expect(errors).toEqual([stale]);
+  });
+
   it('names a handler that is no generator function', async () => {
     const errors = await serving((() => {}) as never, function* (listener) {
       expect(yield* ask(listener, '')).toBe('');

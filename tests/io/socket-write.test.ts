@@ -176,6 +176,15 @@ describe.each(sides)('Writing to a %s', (side) => {
       expect([socket.closed, openHandles().counts.socket]).toEqual([true, undefined]);
     }));
 
+  it('closeGracefully needs no time for what has left already', () =>
+    withPair('TCP client', function* (socket, peer) {
+      yield* socket.write('gone');
+      yield* socket.flush();
+      yield* socket.closeGracefully({ drainMs: 0, lingerMs: 0 });
+      expect(socket.closed).toBe(true);
+      expect(String(yield* received(peer, 4))).toBe('gone');
+    }));
+
   it('is closed also when closeGracefully is killed or cannot send', () =>
     withPair(side, function* (socket) {
       yield* fill(socket);

@@ -448,7 +448,40 @@ describe('A subscription', () => {
   });
 });
 
+describe('A connection of its own', () => {
+  it('that is idle is closed if who takes it is killed at that moment', async () => {
+    const popped = (): string => `*2\r\n${bulk('list')}${bulk('element')}`;
+    await withClient(answering(popped), function* body(redis, fake) {
+      expect(yield* redis.blpop('list', 0)).toEqual(['list', 'element']);
+      const before = openHandles().total;
+      const killed = spawn(function* killed() {
+        current().kill();
+        yield* redis.blpop('list', 0);
+      });
+      yield* killed.join();
+      while (openHandles().total > before - 2) yield* sleep(1); // its client's and its server's end
+      expect([fake.connections, fake.log.length]).toEqual([2, 1]);
+    });
+  });
+});
+
 describe('Misuse', () => {
+  it('of options is a UsageError, and nothing is connected', async () => {
+    const wrong: RedisOptions[] = [
+      { db: 1.5 },
+      { db: -1 },
+      { protocol: 4 as never },
+      { replyMs: Number.NaN },
+      { retryMs: 0 },
+      { retryMs: Number.POSITIVE_INFINITY },
+      { connectMs: '5' as never },
+    ];
+    for (const options of wrong) {
+      const error = await run(() => connectRedis({ host, port: 1, ...options })).catch((thrown: unknown) => thrown);
+      expect([codeOf(error), (error as Error).message]).toEqual(['ERR_USAGE', expect.stringContaining('must be')]);
+    }
+  });
+
   it('is named at the call', async () => {
     const messages = await withClient(echo, function* body(redis) {
       const calls: (() => unknown)[] = [
@@ -458,6 +491,11 @@ describe('Misuse', () => {
         () => redis.command('MULTI'),
         () => redis.command('subscribe', 'a'),
         () => redis.command('client', 'reply', 'off'),
+        () => redis.command('hello', 3),
+        () => redis.command('reset'),
+        () => redis.multi().command('client', Buffer.from('reply'), 'off'),
+        () => redis.multi([['subscribe', 'a']]),
+        () => redis.multi().command('select', 1),
       ];
       yield* sleep(0);
       return calls.map((call) => {
@@ -475,6 +513,11 @@ describe('Misuse', () => {
       'UsageError: MULTI on a connection that is shared would change the replies of others: use multi() or isolated()',
       'UsageError: SUBSCRIBE on a connection that is shared would change the replies of others: use subscribe()',
       'UsageError: CLIENT on a connection that is shared would change the replies of others: use isolated()',
+      'UsageError: HELLO on a connection that is shared would change the replies of others: use the options of connectRedis()',
+      'UsageError: RESET on a connection that is shared would change the replies of others: use isolated()',
+      'UsageError: CLIENT on a connection that is shared would change the replies of others: use isolated()',
+      'UsageError: SUBSCRIBE on a connection that is shared would change the replies of others: use subscribe()',
+      'UsageError: SELECT in a transaction would change the database of others: use select()',
     ]);
   });
 });

@@ -151,6 +151,10 @@ describe('The encoder', () => {
     expect(encode('GET', ['é'.repeat(40)])).toBe(`*2\r\n$3\r\nGET\r\n$80\r\n${'é'.repeat(40)}\r\n`);
   });
 
+  it('gives the name its length in bytes too', () => {
+    expect(encode('ÄÖ', ['x'])).toBe('*2\r\n$4\r\nÄÖ\r\n$1\r\nx\r\n');
+  });
+
   it('passes bytes on as they are', () => {
     const wire = joinWires([encode('PING', []), encode('SET', [binary, binary])]);
     expect(Buffer.concat([...wire].map((piece) => Buffer.from(piece as string)))).toEqual(
