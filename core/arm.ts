@@ -1,7 +1,7 @@
 // arm.ts: one of several waits of a greenlet: an entry of a wait list that stands for part of a larger wait.
 //
-// select has one for each of its waitables, timeout(ms, waitable) has one for its only one. Being fired, it tells its group, which retracts the
-// other arms (or the timer) before it fires the waiter that started it all: a second source could otherwise wake the same greenlet twice.
+// select has one for each of its waitables. (timeout(ms, waitable) has a waiter of its own that is a timer too.) Being fired, it tells its group, which retracts the
+// other arms before it fires the waiter that started it all: a second source could otherwise wake the same greenlet twice.
 
 import type { Greenlet } from './greenlet.ts';
 import type { Outcome } from './status.ts';

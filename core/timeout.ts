@@ -7,7 +7,6 @@
 // Expiry comes after the slice (scheduler.ts): what could commit by the deadline has.
 // Sources: S8; trio's move_on_after and fail_after; gevent.Timeout for the identity.
 
-import { Arm, type ArmGroup } from './arm.ts';
 import { requireOp } from './body.ts';
 import { isKilled, Killed, NotInGreenletError, TimeoutError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -27,76 +26,75 @@ export interface TimeoutOptions<E> {
   readonly else?: E;
 }
 
-/** How long, from a start or to a point in time. */
-class Limit {
-  readonly #ms: number;
-  readonly #absolute: boolean;
-  constructor(ms: number, absolute: boolean) {
-    this.#ms = ms;
-    this.#absolute = absolute;
-  }
-
-  /** Is it over before anything has begun? */
-  isOver(greenlet: Greenlet): boolean {
-    return this.#absolute ? this.#ms <= greenlet.scope.scheduler.driver.now() : this.#ms <= 0;
-  }
-
-  arm(timer: Timer, greenlet: Greenlet): void {
-    const { timeouts } = greenlet.scope.scheduler;
-    if (this.#ms === Number.POSITIVE_INFINITY) return;
-    if (this.#absolute) timeouts.armAt(timer, this.#ms);
-    else timeouts.arm(timer, this.#ms);
-  }
-
-  error(timeout: object, what?: string): TimeoutError {
-    return new TimeoutError(this.#ms, timeout, what, this.#absolute);
-  }
-
-  describe(op: string): string {
-    return `${this.#absolute ? 'deadline' : 'timeout'}(${this.#ms}, ${op})`;
-  }
+/** A limit in time: so long from the start of the Op, or up to a point in time. What it limits keeps both parts in its own record. */
+interface Limited {
+  readonly ms: number;
+  readonly absolute: boolean;
 }
 
-/** One limited wait: the arm's group and the timer in one. */
-class TimedWait implements ArmGroup, Timer {
+/** Is it over before anything has begun? */
+function isOver({ ms, absolute }: Limited, greenlet: Greenlet): boolean {
+  return absolute ? ms <= greenlet.scope.scheduler.driver.now() : ms <= 0;
+}
+
+function arm({ ms, absolute }: Limited, timer: Timer, greenlet: Greenlet): void {
+  if (ms === Number.POSITIVE_INFINITY) return;
+  const { timeouts } = greenlet.scope.scheduler;
+  if (absolute) timeouts.armAt(timer, ms);
+  else timeouts.arm(timer, ms);
+}
+
+function describeLimit({ ms, absolute }: Limited, op: string): string {
+  return `${absolute ? 'deadline' : 'timeout'}(${ms}, ${op})`;
+}
+
+/** One limited wait: what is enlisted with the inner wait, and the timer, in one object. */
+class TimedWait implements Waiter, Timer {
+  next: Waiter | undefined = undefined;
+  prev: Waiter | undefined = undefined;
+  value: unknown = undefined;
   deadlineMs = 0;
   order = 0;
   slot = -1;
-  readonly waiter: Waiter;
-  readonly arm: Arm;
+  readonly #waiter: Waiter;
   readonly #op: TimeoutWait<unknown, unknown>;
 
   constructor(waiter: Waiter, op: TimeoutWait<unknown, unknown>) {
-    this.waiter = waiter;
-    this.arm = new Arm(this, 0);
+    this.#waiter = waiter;
     this.#op = op;
   }
 
-  armFired(_arm: Arm, value: unknown, outcome: Outcome): void {
-    this.waiter.owner().scope.scheduler.timeouts.cancel(this);
-    this.waiter.fire(value, outcome);
+  owner(): Greenlet {
+    return this.#waiter.owner();
+  }
+
+  fire(value: unknown, outcome: Outcome): void {
+    this.owner().scope.scheduler.timeouts.cancel(this);
+    this.#waiter.fire(value, outcome);
   }
 
   due(): void {
-    this.#op.inner.retract(this.arm);
-    this.#op.expire(this.waiter);
+    this.#op.inner.retract(this);
+    this.#op.expire(this.#waiter);
   }
 }
 
 class TimeoutWait<T, E> extends Wait<T | E> {
   readonly inner: Wait<T>;
-  readonly #limit: Limit;
+  readonly ms: number;
+  readonly absolute: boolean;
   readonly #options: TimeoutOptions<E> | undefined;
-  constructor(limit: Limit, inner: Wait<T>, options: TimeoutOptions<E> | undefined) {
+  constructor(ms: number, absolute: boolean, inner: Wait<T>, options: TimeoutOptions<E> | undefined) {
     super();
-    this.#limit = limit;
+    this.ms = ms;
+    this.absolute = absolute;
     this.inner = inner;
     this.#options = options;
   }
 
   look(greenlet: Greenlet): boolean {
     // 0 expires at the first blocking point, even if that could complete.
-    if (!this.#limit.isOver(greenlet)) return this.inner.look(greenlet);
+    if (!isOver(this, greenlet)) return this.inner.look(greenlet);
     if (!hasElse(this.#options)) throw this.#error();
     readyResult.value = this.#options.else;
     return true;
@@ -105,9 +103,9 @@ class TimeoutWait<T, E> extends Wait<T | E> {
   enlist(waiter: Waiter): void {
     const timed = new TimedWait(waiter, this);
     waiter.value = timed;
-    this.#limit.arm(timed, waiter.owner());
+    arm(this, timed, waiter.owner());
     try {
-      this.inner.enlist(timed.arm);
+      this.inner.enlist(timed);
     } catch (error) {
       waiter.owner().scope.scheduler.timeouts.cancel(timed);
       throw error;
@@ -117,7 +115,7 @@ class TimeoutWait<T, E> extends Wait<T | E> {
   retract(waiter: Waiter): void {
     const timed = waiter.value as TimedWait;
     waiter.owner().scope.scheduler.timeouts.cancel(timed);
-    this.inner.retract(timed.arm);
+    this.inner.retract(timed);
   }
 
   expire(waiter: Waiter): void {
@@ -127,11 +125,11 @@ class TimeoutWait<T, E> extends Wait<T | E> {
 
   describe(): WaitDescription {
     const { op, ...rest } = this.inner.describe();
-    return { op: this.#limit.describe(op), ...rest };
+    return { op: describeLimit(this, op), ...rest };
   }
 
   #error(): TimeoutError {
-    return this.#limit.error(this, describeOp(this.inner.describe()));
+    return new TimeoutError(this.ms, this, describeOp(this.inner.describe()), this.absolute);
   }
 }
 
@@ -154,12 +152,14 @@ class TimeoutFrame extends WrapperFrame {
 }
 
 class TimeoutOp<T, E> implements Op<T | E> {
-  readonly #limit: Limit;
+  readonly ms: number;
+  readonly absolute: boolean;
   readonly #op: Op<T>;
   readonly #options: TimeoutOptions<E> | undefined;
   #started = false;
-  constructor(limit: Limit, op: Op<T>, options: TimeoutOptions<E> | undefined) {
-    this.#limit = limit;
+  constructor(ms: number, absolute: boolean, op: Op<T>, options: TimeoutOptions<E> | undefined) {
+    this.ms = ms;
+    this.absolute = absolute;
     this.#op = op;
     this.#options = options;
   }
@@ -169,8 +169,8 @@ class TimeoutOp<T, E> implements Op<T | E> {
     if ((me.status & DONE) !== 0) throw new NotInGreenletError('timeout');
     const frame = new TimeoutFrame(me, this);
     frame.enter();
-    if (this.#limit.isOver(me)) frame.cancel(this);
-    else this.#limit.arm(frame, me);
+    if (isOver(this, me)) frame.cancel(this);
+    else arm(this, frame, me);
     const started = this.#started;
     this.#started = true;
     return frame.begin(this.#op, started, 'timeout');
@@ -178,12 +178,12 @@ class TimeoutOp<T, E> implements Op<T | E> {
 
   expired(): unknown {
     if (hasElse(this.#options)) return this.#options.else;
-    throw this.#limit.error(this);
+    throw new TimeoutError(this.ms, this, undefined, this.absolute);
   }
 
   /** For the message of the Killed whose reason it is. */
   toString(): string {
-    return this.#limit.describe('...');
+    return describeLimit(this, '...');
   }
 }
 
@@ -206,7 +206,7 @@ export function timeout<T, E>(ms: number, op: Waitable<T>, options: { readonly e
 export function timeout<T>(ms: number, op: Op<T>): Op<T>;
 export function timeout<T, E>(ms: number, op: Op<T>, options: { readonly else: E }): Op<T | E>;
 export function timeout<T, E>(ms: number, op: Op<T>, options?: TimeoutOptions<E>): Op<T | E> {
-  return limited(new Limit(requireMs(ms, 'timeout'), false), op, options, 'timeout');
+  return limited(requireMs(ms, 'timeout'), false, op, options, 'timeout');
 }
 
 /**
@@ -219,13 +219,21 @@ export function deadline<T, E>(atMs: number, op: Waitable<T>, options: { readonl
 export function deadline<T>(atMs: number, op: Op<T>): Op<T>;
 export function deadline<T, E>(atMs: number, op: Op<T>, options: { readonly else: E }): Op<T | E>;
 export function deadline<T, E>(atMs: number, op: Op<T>, options?: TimeoutOptions<E>): Op<T | E> {
-  return limited(new Limit(requireMs(atMs, 'deadline'), true), op, options, 'deadline');
+  return limited(requireMs(atMs, 'deadline'), true, op, options, 'deadline');
 }
 
-function limited<T, E>(limit: Limit, op: Op<T>, options: TimeoutOptions<E> | undefined, taker: string): Op<T | E> {
+function limited<T, E>(
+  ms: number,
+  absolute: boolean,
+  op: Op<T>,
+  options: TimeoutOptions<E> | undefined,
+  taker: string,
+): Op<T | E> {
   requireOp(op, taker);
   used(op);
   return created(
-    op instanceof Wait ? new TimeoutWait<T, E>(limit, op, options) : new TimeoutOp<T, E>(limit, op, options),
+    op instanceof Wait
+      ? new TimeoutWait<T, E>(ms, absolute, op, options)
+      : new TimeoutOp<T, E>(ms, absolute, op, options),
   );
 }

@@ -480,7 +480,10 @@ describe('S18 Misuse is named: what only an iterator of one’s own can do', () 
 
   it('to return, or to throw, at a call and at a switch', () =>
     play(function* () {
-      for (const make of [() => call(sleep(1000)), () => new core.Coroutine(() => sleep(1000)).switch()])
+      const switched = function* (): Op<unknown> {
+        return yield* new core.Coroutine(() => sleep(1000)).switch();
+      };
+      for (const make of [() => call(sleep(1000)), switched])
         for (const act of ['return', 'throw'] as const) {
           let generator: Generator<unknown, unknown> | undefined;
           const greenlet = spawnQuietly(() => (generator = asGenerator(make())) as never);
