@@ -91,8 +91,8 @@ const broken: Readonly<Record<string, () => Op<{ check(): void }>>> = {
     const timers = new TimerQueue();
     const late = timer();
     timers.armAt(timer(), 1);
-    timers.armAt(late, 2);
-    late.deadlineMs = 0;
+    timers.armAt(late, 1);
+    late.order = -1;
     return timers;
   },
   *'a fresh timer that does not know its place'() {
