@@ -41,7 +41,8 @@ export interface ServeOptions {
  * Switches. `handler(socket)` runs in a greenlet of its own. When it returns, what it wrote is sent and the connection closed; when it throws or is killed the
  * connection is closed at once. An error that it throws goes to the hub's `error` event, except one that its peer brings about (a reset, an end inside
  * a line, a line without end): `listener.stats` counts them all. However serve ends, the listener is
- * closed and no handler is left.
+ * closed and no handler is left. A serve that is killed before its first step never
+ * runs, and leaves the listener to whoever opened it.
  *
  * @throws TypeError or RangeError, at the call, for bad arguments. @throws Killed if the greenlet is killed, after the handlers' grace.
  */
