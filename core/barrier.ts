@@ -8,6 +8,7 @@
 //   broken  implies  nobody waits
 // Source: threading.Barrier; S21.
 
+import { rangeError, typeError } from './bad-argument.ts';
 import { BrokenBarrierError, UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
@@ -37,9 +38,9 @@ export class Barrier {
   /** @throws RangeError if `parties` is no integer >= 1. @throws TypeError if the action is no function. */
   constructor(parties: number, options: BarrierOptions = {}) {
     if (!Number.isInteger(parties) || parties < 1)
-      throw new RangeError(`a barrier has an integer number of parties >= 1, not ${String(parties)}`);
+      throw rangeError(`a barrier has an integer number of parties >= 1, not ${String(parties)}`);
     if (options.action !== undefined && typeof options.action !== 'function')
-      throw new TypeError(`a barrier's action is a function, not ${nameOf(options.action)}`);
+      throw typeError(`a barrier's action is a function, not ${nameOf(options.action)}`);
     this.parties = parties;
     this.name = options.name;
     this.#action = options.action;

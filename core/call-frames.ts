@@ -51,4 +51,4 @@ export function probe(iterator: Iterator<Trap, unknown, Resume>): string[] {
 
 // Lines of ours are of no use to the reader of a report: the leaf, and the wrappers that forward to it.
 const KERNEL_FRAME =
-  /[\\/]core[\\/](leaf|frame|wrapper-frame|composite|call|body|scope|timeout|shield|no-block|gather|use|members|pool)\.[jt]s|node:internal|\.next \(<anonymous>\)/;
+  /[\\/]core[\\/](leaf|frame|wrapper-frame|composite|call|body|scope|timeout|shield|no-block|gather|use|members|pool|testing[\\/](blocked|switches))\.[jt]s|node:internal|\.next \(<anonymous>\)/;

@@ -6,10 +6,11 @@
 //
 // Kill goes to the top, probe visits all, close runs from the top down (step.ts).
 
+import { typeError } from './bad-argument.ts';
 import { isGenerator, requireOp } from './body.ts';
 import { OpReusedError } from './errors.ts';
 import { CALL_RESULT, kernel } from './kernel.ts';
-import { checkStart, LEAF } from './leaf.ts';
+import { checkStart, givesWay, LEAF } from './leaf.ts';
 import { type Body, nameOf, type Op, type Resume, type Trap } from './op.ts';
 import { giveWayFirst } from './sleep.ts';
 import { NO_BLOCK, RUNNING, START_MASK } from './status.ts';
@@ -51,7 +52,7 @@ class CallOp<T> implements Op<T> {
       if (urgent !== undefined) return urgent as Iterator<Trap, T, Resume>;
     }
     // A call that never waits must not keep others from running either. It has not been started yet when it gives way.
-    if (kernel.budget === 0 && (me.status & NO_BLOCK) === 0) return giveWayFirst(this);
+    if (kernel.budget === 0 && (me.status & NO_BLOCK) === 0 && givesWay(me, this)) return giveWayFirst(this);
     kernel.budget = Math.max(kernel.budget - 1, 0);
     if (this.#once && this.#started) throw new OpReusedError('call');
     this.#started = true;
@@ -92,6 +93,6 @@ class FnOp<A extends readonly unknown[], T> implements Op<T> {
  * Never switches itself. @throws TypeError if `body` is no function.
  */
 export function fn<A extends readonly unknown[], T>(body: Body<A, T>): (...args: A) => Op<T> {
-  if (typeof body !== 'function') throw new TypeError(`fn takes a generator function, not ${nameOf(body)}`);
+  if (typeof body !== 'function') throw typeError(`fn takes a generator function, not ${nameOf(body)}`);
   return (...args) => created(new FnOp(body, args));
 }

@@ -15,6 +15,7 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { rangeError, typeError } from './bad-argument.ts';
 import { ChannelClosedError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 import { kernel, readyResult } from './kernel.ts';
@@ -46,8 +47,8 @@ export class Channel<T> {
   /** @internal */ readonly senders: WaitList = new WaitList();
   /** @internal */ readonly receivers: WaitList = new WaitList();
   #closed = false;
-  /** sendError was used: values have to be looked at. */
-  #carriesErrors = false;
+  /** sendError was never used, no side is preferred and nobody watches for unstarted Ops: a hand-over has nothing to ask. */
+  #plain: boolean;
   /** The last look woke the side that is preferred: whoever looked goes to the end of the queue. @internal */
   yieldsTo = false;
   readonly #receive: Wait<T>;
@@ -59,11 +60,12 @@ export class Channel<T> {
    */
   constructor(capacity = 0, options: ChannelOptions = {}) {
     if (capacity !== Number.POSITIVE_INFINITY && (!Number.isInteger(capacity) || capacity < 0)) {
-      throw new RangeError(`a channel's capacity is 0, a positive integer or Infinity, not ${String(capacity)}`);
+      throw rangeError(`a channel's capacity is 0, a positive integer or Infinity, not ${String(capacity)}`);
     }
     this.capacity = capacity;
     this.name = options.name;
     this.preference = requirePreference(options.preference ?? 'none');
+    this.#plain = this.preference === 'none' && kernel.watch === undefined;
     this.#receive = this.#makeReceive();
   }
 
@@ -91,7 +93,7 @@ export class Channel<T> {
    * @see https://go.dev/ref/spec#Send_statements
    */
   send(value: T): Waitable<void> {
-    return created(this.preference === 'receiver' ? new SendThenYield(this, value) : new Send(this, value));
+    return this.#plain ? new Send(this, value) : this.#makeSend(value);
   }
 
   /**
@@ -100,7 +102,7 @@ export class Channel<T> {
    * @see https://stackless.readthedocs.io/en/latest/library/stackless/channels.html
    */
   sendError(error: unknown): Waitable<void> {
-    this.#carriesErrors = true;
+    this.#plain = false;
     return this.send(new SentError(error) as T);
   }
 
@@ -113,7 +115,7 @@ export class Channel<T> {
    * @see https://go.dev/ref/spec#Receive_operator
    */
   receive(): Waitable<T> {
-    return kernel.watch === undefined ? this.#receive : created(this.#makeReceive());
+    return this.#plain || kernel.watch === undefined ? this.#receive : created(this.#makeReceive());
   }
 
   /** Receive as an iterator does: `{done: false, value}`, or `{done: true}` once the channel is closed and drained. As `receive` otherwise. */
@@ -137,9 +139,8 @@ export class Channel<T> {
     if (this.#closed) throw new ChannelClosedError(this, this.label(), op);
     const receiver = this.receivers.shift();
     if (receiver !== undefined) {
-      if (this.#carriesErrors && value instanceof SentError) receiver.fire(value.error, FAILED);
-      else receiver.fire(value, 0);
-      if (this.preference === 'receiver') this.#prefer(receiver);
+      if (this.#plain) receiver.fire(value, 0);
+      else this.#handOver(receiver, value);
     } else if (this.buffered.size < this.capacity) {
       this.buffered.push(value);
     } else {
@@ -191,8 +192,18 @@ export class Channel<T> {
     });
   }
 
+  #makeSend(value: T): Wait<void> {
+    return created(this.preference === 'receiver' ? new SendThenYield(this, value) : new Send(this, value));
+  }
+
   #makeReceive(): Wait<T> {
     return this.preference === 'sender' ? new ReceiveThenYield(this) : new Receive(this);
+  }
+
+  #handOver(receiver: Waiter, value: T): void {
+    if (value instanceof SentError) receiver.fire(value.error, FAILED);
+    else receiver.fire(value, 0);
+    if (this.preference === 'receiver') this.#prefer(receiver);
   }
 
   #prefer(woken: Waiter): void {
@@ -202,23 +213,30 @@ export class Channel<T> {
 
   /** @internal */
   lookReceive(op: string): boolean {
-    let value: T;
     if (this.buffered.size > 0) {
-      value = this.buffered.shift();
+      const value = this.buffered.shift();
       if (this.senders.size > 0) this.#refill();
-    } else {
-      const sender = this.senders.shift();
-      if (sender === undefined) {
-        if (this.#closed) throw new ChannelClosedError(this, this.label(), op);
-        return false;
-      }
-      value = sender.value as T;
-      sender.fire(undefined, 0);
-      if (this.preference === 'sender') this.#prefer(sender);
+      readyResult.value = value;
+      return this.#plain || this.#unwrapped();
     }
-    if (this.#carriesErrors && value instanceof SentError) throw value.error;
-    readyResult.value = value;
-    return true;
+    const sender = this.senders.shift();
+    if (sender !== undefined) {
+      readyResult.value = sender.value;
+      sender.fire(undefined, 0);
+      if (this.#plain) return true;
+      if (this.preference === 'sender') this.#prefer(sender);
+      return this.#unwrapped();
+    }
+    if (this.#closed) throw new ChannelClosedError(this, this.label(), op);
+    return false;
+  }
+
+  /** An error that was sent is thrown. */
+  #unwrapped(): true {
+    const { value } = readyResult;
+    if (!(value instanceof SentError)) return true;
+    readyResult.value = undefined;
+    throw value.error;
   }
 
   /** Throw if an invariant does not hold. */
@@ -324,5 +342,5 @@ function yieldIfWoken<T>(
 
 function requirePreference(preference: unknown): ChannelPreference {
   if (preference === 'none' || preference === 'receiver' || preference === 'sender') return preference;
-  throw new TypeError(`a channel's preference is 'none', 'receiver' or 'sender', not ${String(preference)}`);
+  throw typeError(`a channel's preference is 'none', 'receiver' or 'sender', not ${String(preference)}`);
 }

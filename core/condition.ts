@@ -7,6 +7,7 @@
 // Invariant: whoever is in `waiters` does not hold the lock, unless it was handed over to them elsewhere since.
 // Sources: threading.Condition (names, notify only with the lock), trio.Condition (masked reacquire); S21.
 
+import { rangeError, typeError } from './bad-argument.ts';
 import type { ExclusiveLock } from './exclusive-lock.ts';
 import { attentionChanged } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -32,7 +33,7 @@ export class Condition {
   /** @param lock shared with other conditions if given; a new RLock otherwise. @throws TypeError if it is no Mutex or RLock. */
   constructor(lock?: Mutex | RLock, options: { readonly name?: string | undefined } = {}) {
     if (lock !== undefined && !(lock instanceof Mutex || lock instanceof RLock))
-      throw new TypeError(`a condition takes a Mutex or an RLock, not ${nameOf(lock)}`);
+      throw typeError(`a condition takes a Mutex or an RLock, not ${nameOf(lock)}`);
     this.name = options.name;
     this.lock = lock ?? new RLock({ name: options.name });
   }
@@ -83,7 +84,7 @@ export class Condition {
    * @throws TypeError if `predicate` is no function.
    */
   waitFor<T>(predicate: () => T): Op<T> {
-    if (typeof predicate !== 'function') throw new TypeError(`waitFor takes a function, not ${nameOf(predicate)}`);
+    if (typeof predicate !== 'function') throw typeError(`waitFor takes a function, not ${nameOf(predicate)}`);
     return created(new ConditionWait(this, predicate));
   }
 
@@ -94,7 +95,7 @@ export class Condition {
    */
   notify(count = 1): void {
     if (count !== Number.POSITIVE_INFINITY && (!Number.isInteger(count) || count < 0))
-      throw new RangeError(`notify takes an integer >= 0 or Infinity, not ${String(count)}`);
+      throw rangeError(`notify takes an integer >= 0 or Infinity, not ${String(count)}`);
     this.lock.requireOwner('used for notify');
     for (let left = count; left > 0; left -= 1) {
       const waiter = this.waiters.shift();

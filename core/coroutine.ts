@@ -11,11 +11,12 @@
 //   a coroutine that is dead has no iterator; one that has not started has none either
 // Source: greenlet (switch, throw, parent, dead).
 
+import { typeError } from './bad-argument.ts';
 import { callBody } from './body.ts';
 import { BusyError, NotInGreenletError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel, SWITCH_RESULT, WAKE } from './kernel.ts';
-import { checkStart, LEAF } from './leaf.ts';
+import { checkStart, givesWay, LEAF } from './leaf.ts';
 import type { Op, Resume, Trap } from './op.ts';
 import { giveWayFirst } from './sleep.ts';
 import { CALLING, DONE, FAILED, NO_BLOCK, READY, RUNNING, START_MASK, STATE } from './status.ts';
@@ -48,7 +49,7 @@ export class Coroutine {
    * @throws TypeError if `body` is no function.
    */
   constructor(body: (first: never) => Op<unknown>, parent?: Coroutine | null) {
-    if (typeof body !== 'function') throw new TypeError('a coroutine takes a generator function');
+    if (typeof body !== 'function') throw typeError('a coroutine takes a generator function');
     this.#body = body;
     if (parent !== undefined) this.#parent = parent ?? undefined;
     else if ((kernel.current.status & DONE) === 0) this.#parent = Coroutine.current();
@@ -220,7 +221,7 @@ class SwitchOp implements Op<unknown> {
       if (urgent !== undefined) return urgent;
     }
     // As in call(): a switch that never waits must not keep other greenlets from running.
-    if (kernel.budget === 0 && (me.status & NO_BLOCK) === 0) return giveWayFirst(this);
+    if (kernel.budget === 0 && (me.status & NO_BLOCK) === 0 && givesWay(me, this)) return giveWayFirst(this);
     kernel.budget = Math.max(kernel.budget - 1, 0);
     this.#transfer.target.bind(me);
     SWITCH_LEAF.transfer = this.#transfer;

@@ -3,6 +3,7 @@
 // Both subscribe to all of them before they wait for any, so that no failure is reported as unseen while another one is awaited (S10).
 // Source: gevent.joinall, gevent.killall.
 
+import { typeError } from './bad-argument.ts';
 import { composite } from './composite.ts';
 import { failureOf } from './end.ts';
 import { Greenlet } from './greenlet.ts';
@@ -71,7 +72,7 @@ function requireGreenlets<T>(greenlets: Iterable<Greenlet<T>>, taker: string): G
   const list = [...greenlets];
   list.forEach((greenlet, index) => {
     if (!(greenlet instanceof Greenlet))
-      throw new TypeError(`${taker}: element ${index} is ${nameOf(greenlet)}, not a greenlet`);
+      throw typeError(`${taker}: element ${index} is ${nameOf(greenlet)}, not a greenlet`);
   });
   return list;
 }

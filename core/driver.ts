@@ -9,6 +9,8 @@
 //   after wakeAt(t) turn() is called at t or later, unless wakeAt is called again first
 
 import type { Greenlet } from './greenlet.ts';
+import type { Op } from './op.ts';
+import type { RunQueue } from './run-queue.ts';
 
 /** Carries a host's ambient context (AsyncLocalStorage) with a greenlet. */
 export interface ContextCarrier {
@@ -44,10 +46,12 @@ export interface Driver {
   readonly sliceMs: number;
   /** In development mode, spawn sites and lock sites are captured with their stacks. */
   readonly development: boolean;
-  /** In a simulation: which of `count` runnable greenlets runs next, oldest first. Absent: the oldest. */
-  readonly pick?: ((count: number) => number) | undefined;
-  /** In a simulation: does the greenlet that starts an Op give way first? Absent: only when its budget is spent. */
-  readonly preempt?: (() => boolean) | undefined;
+  /** In a simulation: which entry of the run queue, which has two or more, runs next. Absent: the oldest. */
+  readonly pick?: ((queue: RunQueue) => number) | undefined;
+  /** In a simulation: does `greenlet`, which starts `op`, give way first? Absent: only when its budget is spent. */
+  readonly preempt?: ((greenlet: Greenlet, op: Op<unknown>) => boolean) | undefined;
+  /** In a simulation: a number from 0 to `count` - 1 for the decision `what`. Absent: drawn with `random`. */
+  readonly choose?: ((count: number, what: string) => number) | undefined;
   /** Absent where the host has no ambient context. */
   readonly context?: ContextCarrier | undefined;
 }

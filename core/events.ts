@@ -6,6 +6,7 @@
 //
 // A listener that throws does not stop the others; what it throws is fatal.
 
+import { typeError } from './bad-argument.ts';
 import type { Killed } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -33,9 +34,8 @@ export class Events {
     const listeners: Set<EventListeners[K]> | undefined = Object.hasOwn(this.#listeners, event)
       ? this.#listeners[event]
       : undefined;
-    if (listeners === undefined)
-      throw new TypeError(`no such event: ${String(event)}; there are error, killIgnored, leak`);
-    if (typeof listener !== 'function') throw new TypeError(`the listener of '${event}' must be a function`);
+    if (listeners === undefined) throw typeError(`no such event: ${String(event)}; there are error, killIgnored, leak`);
+    if (typeof listener !== 'function') throw typeError(`the listener of '${event}' must be a function`);
     listeners.add(listener);
     return () => void listeners.delete(listener);
   }

@@ -5,6 +5,7 @@
 // Sources: Promise.all and its siblings (names), trio's nurseries (what happens to the rest).
 
 import { AsyncResult } from './async-result.ts';
+import { typeError } from './bad-argument.ts';
 import { isGenerator, requireOp } from './body.ts';
 import { failureOf } from './end.ts';
 import { OpReusedError, rethrowKilled, UsageError } from './errors.ts';
@@ -115,7 +116,7 @@ function* settle(op: Op<unknown>): Op<PromiseSettledResult<unknown>> {
 }
 
 function requireOps(ops: unknown, taker: string): readonly Op<unknown>[] {
-  if (!Array.isArray(ops)) throw new TypeError(`${taker} takes an array of Ops`);
+  if (!Array.isArray(ops)) throw typeError(`${taker} takes an array of Ops`);
   ops.forEach((op, index) => {
     requireOp(op, `${taker}: element ${index}: ${taker}`);
     used(op);

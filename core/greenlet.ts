@@ -74,7 +74,7 @@ export class Greenlet<T = unknown> implements Waiter {
   /** @internal */ scopeNext: Greenlet | undefined = undefined;
   /** @internal */ scopePrev: Greenlet | undefined = undefined;
   /** The ambient context of the host (AsyncLocalStorage). @internal */ context: object | undefined;
-  /** How often it has parked: a wake meant for an earlier park is stale. @internal */ parks = 0;
+  /** How often it has let others run: waits, and hand-overs that put it behind the other side. @internal */ parks = 0;
   /** @internal */ side: Side | undefined = undefined;
   /** @internal */ parentLink: ParentLink | undefined;
   /** @internal */ joiners: WaitList | undefined = undefined;
@@ -279,6 +279,11 @@ export class Greenlet<T = unknown> implements Waiter {
     const outer = callers.slice(-MOST_CALLERS_SHOWN).map(probe).reverse();
     const hidden = callers.length - outer.length;
     return [...inner, ...outer.flat(), ...(hidden > 0 ? [`    and ${hidden} callers more`] : [])].join('\n');
+  }
+
+  /** What a report shows of it as JSON: not the whole kernel behind the record. */
+  toJSON(): { readonly id: number; readonly name: string; readonly state: GreenletState } {
+    return { id: this.id, name: this.name, state: this.state };
   }
 
   /** Have the kernel do `ender` as soon as this greenlet has ended. @internal */

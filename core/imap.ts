@@ -10,6 +10,7 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { rangeError } from './bad-argument.ts';
 import type { AnyBody } from './body.ts';
 import { failureOf } from './end.ts';
 import { ClosedError, isKilled } from './errors.ts';
@@ -53,7 +54,7 @@ export class MapIterator<R> {
     this.#ordered = ordered;
     const lookAhead = options.lookAhead ?? members.usualLookAhead;
     if (!Number.isInteger(lookAhead) || lookAhead < 1) {
-      throw new RangeError(`imap: lookAhead is a positive integer, not ${String(lookAhead)}`);
+      throw rangeError(`imap: lookAhead is a positive integer, not ${String(lookAhead)}`);
     }
     this.#window = new Semaphore(lookAhead, { name: 'look-ahead of imap' });
     this.#next = new ImapNext<R>(this, this.#waiters);
@@ -108,6 +109,11 @@ export class MapIterator<R> {
 
   #watch(position: number, greenlet: Greenlet<R>): void {
     const child = greenlet as Greenlet;
+    if (this.#closed) {
+      // The feeder had its place when close() came, so this member was made all the same. It has not run yet.
+      child.kill('imap was closed');
+      return;
+    }
     this.#children.add(child);
     child.markSeen();
     child.onEnd(() => {

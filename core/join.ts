@@ -18,15 +18,13 @@ abstract class EndWait<T> extends Wait<T> {
     this.target = target;
   }
 
-  /** Mark a waiter for `fireJoiners`. */
-  protected abstract readonly wantsResult: boolean;
-
-  enlist(waiter: Waiter): void {
+  /** `wantsResult` marks the waiter for `fireJoiners`. */
+  protected enlistFor(waiter: Waiter, wantsResult: boolean): void {
     const { target } = this;
     if (target === waiter.owner()) throw new UsageError(`${target.name} waits for its own end, which never comes`);
     refuseCycle(waiter, this);
     target.status |= SEEN;
-    waiter.value = this.wantsResult;
+    waiter.value = wantsResult;
     target.joiners ??= new WaitList();
     target.joiners.push(waiter);
   }
@@ -41,7 +39,9 @@ abstract class EndWait<T> extends Wait<T> {
 }
 
 export class JoinWait extends EndWait<void> {
-  protected readonly wantsResult = false;
+  enlist(waiter: Waiter): void {
+    this.enlistFor(waiter, false);
+  }
 
   look(): boolean {
     const { target } = this;
@@ -57,7 +57,9 @@ export class JoinWait extends EndWait<void> {
 }
 
 export class GetWait<T> extends EndWait<T> {
-  protected readonly wantsResult = true;
+  enlist(waiter: Waiter): void {
+    this.enlistFor(waiter, true);
+  }
 
   look(): boolean {
     const { target } = this;

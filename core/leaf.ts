@@ -17,7 +17,7 @@ import { InternalError, Killed, NotInGreenletError, OpIteratedError, UsageError,
 import { attentionChanged } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
 import { CLOSE_RESULT, kernel, PARK_RESULT, PROBE, readyResult, WAKE, wakeResult } from './kernel.ts';
-import type { Resume, Trap, WaitDescription } from './op.ts';
+import type { Op, Resume, Trap, WaitDescription } from './op.ts';
 import {
   ARRIVING,
   ATTENTION,
@@ -75,10 +75,15 @@ function startSlowly(me: Greenlet, op: Wait<unknown>): LeafIterator {
   return LEAF;
 }
 
-/** The budget is spent: give way, and start again. In a simulation there never is one, and it is asked each time. */
-function startWithoutBudget(me: Greenlet, op: Wait<unknown>): LeafIterator {
+/** The budget is spent: does `me`, which starts `op`, give way first? In a simulation there never is a budget, and it is asked each time. */
+export function givesWay(me: Greenlet, op: Op<unknown>): boolean {
   const { preempt } = me.scope.scheduler.driver;
-  if (preempt === undefined || preempt()) {
+  return preempt === undefined || preempt(me, op);
+}
+
+/** The budget is spent: give way and start again, or start all the same. */
+function startWithoutBudget(me: Greenlet, op: Wait<unknown>): LeafIterator {
+  if (givesWay(me, op)) {
     me.status = moved(me.status, READY) | RESTART | YIELDED | ARRIVING;
     me.waitingOn = op;
     me.scope.scheduler.enqueue(me);
@@ -143,6 +148,7 @@ function park(me: Greenlet, op: Wait<unknown>): void {
 export function yieldCommitted(me: Greenlet, value: unknown, outcome: Outcome): LeafIterator {
   me.status = moved(me.status, READY) | ARRIVING | outcome;
   me.value = value;
+  me.parks += 1;
   readyResult.value = undefined;
   me.scope.scheduler.enqueue(me);
   return LEAF;

@@ -4,6 +4,7 @@
 // turn.
 // Source: gevent's Greenlet.link (callables, events, queues).
 
+import { typeError } from './bad-argument.ts';
 import { failureOf } from './end.ts';
 import { UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -60,7 +61,7 @@ function handOver(target: LinkTarget<unknown>): (greenlet: Greenlet) => void {
     return (greenlet) =>
       requireRoom((target as { trySend(greenlet: Greenlet): boolean }).trySend(greenlet), greenlet, 'channel');
   }
-  throw new TypeError(`link takes a function, an AsyncResult, a queue or a channel, not ${nameOf(target)}`);
+  throw typeError(`link takes a function, an AsyncResult, a queue or a channel, not ${nameOf(target)}`);
 }
 
 function requireRoom(taken: boolean, greenlet: Greenlet, kind: string): void {

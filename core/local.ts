@@ -5,6 +5,7 @@
 // Coroutines of one greenlet share its values; kills, timeouts and switches do not touch them.
 // Sources: threading.local, gevent.local.
 
+import { typeError } from './bad-argument.ts';
 import { requireCaller } from './hold.ts';
 import { nameOf } from './op.ts';
 
@@ -21,7 +22,7 @@ export class Local<T> {
   /** @param init gives a greenlet its value when it first asks. @throws TypeError if it is no function. */
   constructor(init: () => T, options: LocalOptions = {}) {
     if (typeof init !== 'function')
-      throw new TypeError(`Local takes a function that makes the first value, not ${nameOf(init)}`);
+      throw typeError(`Local takes a function that makes the first value, not ${nameOf(init)}`);
     this.#init = init;
     this.name = options.name;
   }

@@ -6,6 +6,7 @@
 // Invariant, between any two steps: the members are the greenlets that were spawned here and have not ended.
 // Source: gevent.pool.Group. Stricter: the children of map, imap and apply die with the greenlet that asked for them.
 
+import { typeError } from './bad-argument.ts';
 import type { AnyBody } from './body.ts';
 import { composite } from './composite.ts';
 import { killAll } from './crowd.ts';
@@ -129,8 +130,8 @@ function* applyInto<R>(members: Members, s: Scope, body: AnyBody<R>, args: reado
 }
 
 function requireMapping(body: unknown, items: unknown, taker: string): void {
-  if (typeof body !== 'function') throw new TypeError(`${taker} takes a generator function first, not ${nameOf(body)}`);
+  if (typeof body !== 'function') throw typeError(`${taker} takes a generator function first, not ${nameOf(body)}`);
   if (typeof (items as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
-    throw new TypeError(`${taker} takes an iterable of items, not ${nameOf(items)}`);
+    throw typeError(`${taker} takes an iterable of items, not ${nameOf(items)}`);
   }
 }

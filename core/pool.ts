@@ -8,6 +8,7 @@
 //   somebody waits  implies  free <= 0      (below 0 after the pool was made smaller)
 // Source: gevent.pool.Pool.
 
+import { rangeError } from './bad-argument.ts';
 import type { AnyBody } from './body.ts';
 import { composite } from './composite.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -134,7 +135,6 @@ class Place extends Wait<void> {
 }
 
 function requireSize(size: number): number {
-  if (!Number.isInteger(size) || size < 1)
-    throw new RangeError(`a pool's size is a positive integer, not ${String(size)}`);
+  if (!Number.isInteger(size) || size < 1) throw rangeError(`a pool's size is a positive integer, not ${String(size)}`);
   return size;
 }

@@ -4,6 +4,7 @@
 // that waits for room has no say before its item is in.
 // Source: gevent.queue.PriorityQueue, queue.PriorityQueue.
 
+import { typeError } from './bad-argument.ts';
 import { nameOf } from './op.ts';
 import { Queue, type QueueOptions } from './queue.ts';
 import { StableHeap } from './stable-heap.ts';
@@ -21,14 +22,14 @@ export class PriorityQueue<T> extends Queue<T> {
   constructor(capacity?: number | PriorityQueueOptions<T>, options?: PriorityQueueOptions<T>) {
     const { compare = byNature } = (typeof capacity === 'object' ? capacity : options) ?? {};
     if (typeof compare !== 'function')
-      throw new TypeError(`a priority queue's compare is a function, not ${nameOf(compare)}`);
+      throw typeError(`a priority queue's compare is a function, not ${nameOf(compare)}`);
     super(capacity, options, new StableHeap<T>(compare));
   }
 }
 
 function byNature(a: unknown, b: unknown): number {
   if (typeof a !== typeof b || !hasOrder(a) || !hasOrder(b))
-    throw new TypeError(`a priority queue cannot compare ${nameOf(a)} with ${nameOf(b)}: give it {compare}`);
+    throw typeError(`a priority queue cannot compare ${nameOf(a)} with ${nameOf(b)}: give it {compare}`);
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -15,6 +15,7 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { rangeError } from './bad-argument.ts';
 import { QueueClosedError, QueueEmptyError, QueueFullError, UsageError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 import { kernel, readyResult } from './kernel.ts';
@@ -56,7 +57,7 @@ export class Queue<T> {
     const limit = typeof capacity === 'number' ? capacity : Number.POSITIVE_INFINITY;
     if (limit !== Number.POSITIVE_INFINITY && (!Number.isInteger(limit) || limit < 1)) {
       const hint = limit === 0 ? ': to hand over without a buffer use a Channel' : '';
-      throw new RangeError(`a queue's capacity is a positive integer or Infinity, not ${String(limit)}${hint}`);
+      throw rangeError(`a queue's capacity is a positive integer or Infinity, not ${String(limit)}${hint}`);
     }
     this.capacity = limit;
     this.name = name;

@@ -32,7 +32,7 @@ export function reportStuck(scheduler: Scheduler): void {
   const error = new DeadlockError(summary, report, stuck);
   const rejects = [...scheduler.runs.values()];
   scheduler.runs.clear();
-  // At the end of the turn in which the killed ones run, so that their finally blocks come before an unhandled rejection ends the process.
+  // At the end of the turn in which the killed ones run, so that their finally blocks come before an unhandled rejection ends the program.
   scheduler.atTurnEnd(() => {
     for (const reject of rejects) reject(error);
   });

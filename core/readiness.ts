@@ -12,6 +12,7 @@
 
 import { Arm, type ArmGroup } from './arm.ts';
 import { AsyncResult } from './async-result.ts';
+import { typeError } from './bad-argument.ts';
 import { composite } from './composite.ts';
 import { ClosedError } from './errors.ts';
 import { Event } from './event.ts';
@@ -49,7 +50,7 @@ function waitOf(object: unknown, key: number, taker: string): Wait<unknown> {
   const hint = isOp(object)
     ? ': it takes single waits; use race() or all() for generators and other composite Ops'
     : '';
-  throw new TypeError(`${taker}: element ${key} is ${nameOf(object)}${hint}`);
+  throw typeError(`${taker}: element ${key} is ${nameOf(object)}${hint}`);
 }
 
 /** The things that are waited for, as an iterator whose `next()` is a Waitable. */

@@ -54,6 +54,11 @@ export class RunQueue {
     return this.shift();
   }
 
+  /** The entry at `index`, oldest first, which must be there: only a simulation looks. */
+  at(index: number): Greenlet {
+    return this.#ring[(this.#head + index) & this.#mask] as Greenlet;
+  }
+
   /** Take `greenlet` out, in O(n): only misuse needs it. */
   remove(greenlet: Greenlet): void {
     const entries = this.entries().filter((entry) => entry !== greenlet);

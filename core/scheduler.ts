@@ -64,6 +64,8 @@ export class Scheduler {
   daemons = 0;
   /** Waits for something outside: sockets, promises, callbacks. */
   externalWaits = 0;
+  /** What goes on by ticks of the host while nobody waits for something outside: a simulated clock lets them happen before it goes on. */
+  hostWork = 0;
   /** Bodies of run() that have not ended, with what rejects them. */
   readonly runs: Map<Greenlet, (error: unknown) => void> = new Map();
   /** Undefined as long as there are none, so that nothing is paid for. */
@@ -251,8 +253,7 @@ export class Scheduler {
     let stepsLeft = 1;
     let stride = 1;
     for (;;) {
-      const greenlet =
-        pick === undefined || runQueue.size < 2 ? runQueue.shift() : runQueue.takeAt(pick(runQueue.size));
+      const greenlet = pick === undefined || runQueue.size < 2 ? runQueue.shift() : runQueue.takeAt(pick(runQueue));
       if (greenlet === undefined) break;
       if ((greenlet.status & (READY | NEW)) === 0) {
         this.#skipped(greenlet);

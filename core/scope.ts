@@ -13,6 +13,7 @@
 // Source: trio's nurseries.
 
 import { AsyncResult } from './async-result.ts';
+import { typeError } from './bad-argument.ts';
 import type { AnyBody } from './body.ts';
 import { composite } from './composite.ts';
 import {
@@ -303,6 +304,6 @@ class ScopeOp<T> implements Op<T> {
  * @see https://trio.readthedocs.io/en/stable/reference-core.html#nurseries-and-spawning
  */
 export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
-  if (typeof body !== 'function') throw new TypeError('scope takes a generator function: scope(function* (s) {...})');
+  if (typeof body !== 'function') throw typeError('scope takes a generator function: scope(function* (s) {...})');
   return created(new ScopeOp(body));
 }

@@ -7,6 +7,8 @@
 // Sources: Go's select.go; S8a.
 
 import { Arm, type ArmGroup } from './arm.ts';
+import { typeError } from './bad-argument.ts';
+import type { Driver } from './driver.ts';
 import { UsageError } from './errors.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
@@ -74,7 +76,7 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
       let index = i;
       if (!this.#priority) {
         // One step of a shuffle, made only as far as it is needed.
-        const j = i + Math.floor(driver.random() * (order.length - i));
+        const j = i + chooseArm(driver, order.length - i);
         index = order[j] as number;
         order[j] = order[i] as number;
         order[i] = index;
@@ -106,6 +108,11 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
     });
     return { op: `select(${arms.join(', ')})` };
   }
+}
+
+/** Which of `count` arms is looked at next. */
+function chooseArm(driver: Driver, count: number): number {
+  return driver.choose === undefined ? Math.floor(driver.random() * count) : driver.choose(count, 'arm');
 }
 
 /** The arms of one wait of a select. */
@@ -169,7 +176,7 @@ export function select<const A extends SelectArms, E>(
 ): Waitable<Selected<A> | SelectedElse<E>>;
 export function select(arms: SelectArms, options: SelectOptions & { readonly else?: unknown } = {}): Waitable<never> {
   if (typeof arms !== 'object' || arms === null)
-    throw new TypeError(`select takes an object or an array of Waitables, not ${nameOf(arms)}`);
+    throw typeError(`select takes an object or an array of Waitables, not ${nameOf(arms)}`);
   const keys: (string | number)[] = [];
   const waits: Wait<unknown>[] = [];
   const positional = Array.isArray(arms);
@@ -179,7 +186,7 @@ export function select(arms: SelectArms, options: SelectOptions & { readonly els
       const hint = isOp(arm)
         ? 'select takes single waits only: use race() for generators and other composite Ops'
         : 'select takes Waitables';
-      throw new TypeError(`select: arm '${name}' is ${nameOf(arm)}: ${hint}`);
+      throw typeError(`select: arm '${name}' is ${nameOf(arm)}: ${hint}`);
     }
     used(arm);
     keys.push(positional ? Number(name) : name);

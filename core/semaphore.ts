@@ -3,6 +3,7 @@
 // Invariant, between any two steps: permits > 0  implies  nobody waits.
 // Source: gevent.lock.Semaphore; hand-over instead of barging is S12.
 
+import { rangeError } from './bad-argument.ts';
 import { readyResult } from './kernel.ts';
 import type { Op, Waitable, WaitDescription } from './op.ts';
 import { createdOrShared } from './unstarted.ts';
@@ -20,7 +21,7 @@ export class Semaphore {
   /** @throws RangeError if `permits` is no integer >= 0. */
   constructor(permits = 1, options: { readonly name?: string | undefined } = {}) {
     if (!Number.isInteger(permits) || permits < 0)
-      throw new RangeError(`a semaphore has an integer number of permits >= 0, not ${String(permits)}`);
+      throw rangeError(`a semaphore has an integer number of permits >= 0, not ${String(permits)}`);
     this.#permits = permits;
     this.name = options.name;
   }

@@ -4,6 +4,7 @@
 // shield is transparent. It masks neither throw() nor timeouts inside it, and is no blocking point itself.
 // Source: trio's shielded cancel scopes; the grace is ours, because a cleanup that hangs is the commonest kill that never ends (S5).
 
+import { typeError } from './bad-argument.ts';
 import { requireOp } from './body.ts';
 import { NotInGreenletError } from './errors.ts';
 import { interruptionChanged } from './frame.ts';
@@ -77,7 +78,7 @@ export function shield<T>(first: number | Op<T>, second?: Op<T>): Op<T> {
   const op = second ?? (first as Op<T>);
   requireOp(op, 'shield');
   if (typeof graceMs !== 'number' || !(graceMs >= 0))
-    throw new TypeError(`shield: graceMs must be a number >= 0, not ${String(graceMs)}`);
+    throw typeError(`shield: graceMs must be a number >= 0, not ${String(graceMs)}`);
   used(op);
   return created(new ShieldOp(op, graceMs));
 }

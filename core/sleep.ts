@@ -4,6 +4,7 @@
 // in between makes it throw. As an arm of a select it is a timer of no delay.
 
 import { typeError } from './bad-argument.ts';
+import { kernel } from './kernel.ts';
 import { nameOf, type Op, type Resume, type Trap, type Waitable, type WaitDescription } from './op.ts';
 import { READY, STATE, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
@@ -98,5 +99,7 @@ export function requireMs(ms: unknown, where: string): number {
 /** Start `op` after everybody else has had a turn: for starts that use up budget and are no wait. */
 export function* giveWayFirst<T>(op: Op<T>): Generator<Trap, T, Resume> {
   yield* YIELD;
+  // It has given way once; with a full budget it is not asked again.
+  kernel.budget = Math.max(kernel.budget, 1);
   return yield* op;
 }

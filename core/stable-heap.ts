@@ -5,6 +5,7 @@
 //
 // Invariant: no value comes before its parent, by comparison and then by order of arrival.
 
+import { typeError } from './bad-argument.ts';
 import type { QueueStore } from './queue-store.ts';
 
 export class StableHeap<T> implements QueueStore<T> {
@@ -107,7 +108,7 @@ export class StableHeap<T> implements QueueStore<T> {
   #difference(a: T, b: T): number {
     const difference = this.#compare(a, b);
     if (typeof difference !== 'number' || Number.isNaN(difference))
-      throw new TypeError(`the compare of a priority queue gave ${String(difference)}, which is no number`);
+      throw typeError(`the compare of a priority queue gave ${String(difference)}, which is no number`);
     return difference;
   }
 }

@@ -4,6 +4,7 @@
 // healthy, and the next delay is the first one again.
 // Sources: Erlang's supervisors (restart intensity), systemd's Restart=.
 
+import { typeError } from './bad-argument.ts';
 import type { AnyBody } from './body.ts';
 import { composite } from './composite.ts';
 import { rethrowKilled, UsageError } from './errors.ts';
@@ -46,10 +47,10 @@ export function supervise<T, A extends readonly unknown[] = []>(
   body: Body<A, T>,
   options: SuperviseOptions<A> = {},
 ): Op<T> {
-  if (typeof body !== 'function') throw new TypeError(`supervise takes a generator function, not ${nameOf(body)}`);
+  if (typeof body !== 'function') throw typeError(`supervise takes a generator function, not ${nameOf(body)}`);
   const restart = options.restart ?? 'on-error';
   if (restart !== 'on-error' && restart !== 'always') {
-    throw new TypeError(`supervise: restart is 'on-error' or 'always', not ${String(restart)}`);
+    throw typeError(`supervise: restart is 'on-error' or 'always', not ${String(restart)}`);
   }
   return composite(
     runSupervised<T>,

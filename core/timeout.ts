@@ -16,7 +16,7 @@ import type { Op, Resume, Trap, Waitable, WaitDescription } from './op.ts';
 import { requireMs } from './sleep.ts';
 import { DONE, LAZY, type Outcome } from './status.ts';
 import type { Timer } from './timers.ts';
-import { created, used } from './unstarted.ts';
+import { createdAround } from './unstarted.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 import { WrapperFrame } from './wrapper-frame.ts';
@@ -229,11 +229,7 @@ function limited<T, E>(
   options: TimeoutOptions<E> | undefined,
   taker: string,
 ): Op<T | E> {
+  if (op instanceof Wait) return createdAround(new TimeoutWait<T, E>(ms, absolute, op, options), op);
   requireOp(op, taker);
-  used(op);
-  return created(
-    op instanceof Wait
-      ? new TimeoutWait<T, E>(ms, absolute, op, options)
-      : new TimeoutOp<T, E>(ms, absolute, op, options),
-  );
+  return createdAround(new TimeoutOp<T, E>(ms, absolute, op, options), op);
 }

@@ -27,6 +27,15 @@ export function createdOrShared<O extends object>(shared: O, make: () => O): O {
   return op;
 }
 
+/** Pass on `op`, which has just been made for a user around `inner`. */
+export function createdAround<T extends object>(op: T, inner: object): T {
+  if (kernel.watch !== undefined) {
+    kernel.watch.used(inner);
+    kernel.watch.created(op);
+  }
+  return op;
+}
+
 /** `op` has become part of another Op. */
 export function used(op: object): void {
   if (kernel.watch !== undefined) kernel.watch.used(op);

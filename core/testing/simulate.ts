@@ -1,21 +1,25 @@
-// simulate.ts: run a body in a world of its own: virtual clock, seeded randomness, deadlocks found at once.
+// simulate.ts: run a body once in a world of its own: virtual clock, seeded decisions, deadlocks found at once.
 //
 // The simulated world lives beside the process's scheduler and shares nothing with it. It is closed: when nothing in it can run and no timer or
 // external wait is pending, whoever is parked is deadlocked. While an external wait (a foreign promise) is pending, its clock stands still.
+//
+// Without a seed it runs as in production: the oldest greenlet runs, and none gives way before its budget is spent; what the world is asked has the
+// mildest answer. With one, every decision is drawn from it, preemptions too: the same seed is the same run.
 
-import { kernel } from '../kernel.ts';
-import type { Body, Op } from '../op.ts';
-import { Scheduler, type SchedulerStats } from '../scheduler.ts';
-import { run } from '../spawn.ts';
-import { VirtualDriver } from './virtual-driver.ts';
+import type { Op } from '../op.ts';
+import type { SchedulerStats } from '../scheduler.ts';
+import { checkLimit, checkPlay, type PlayLimits } from './limits.ts';
+import { type PlayOptions, play } from './play.ts';
+import { Recording } from './recording.ts';
+import { Random } from './strategies.ts';
+import { Trace } from './trace.ts';
+import type { World } from './world.ts';
 
-export interface SimulateOptions {
-  /** The seed of every random choice; 1 if not given. */
+export interface SimulateOptions extends PlayLimits {
+  /** Draw every decision from this seed: who runs next, who is preempted, and what `world` is asked. */
   readonly seed?: number | undefined;
-  /** Give up after so many turns. */
-  readonly maxTurns?: number | undefined;
-  /** Give up after about so many steps at one instant: a greenlet that spins; 10,000,000 if not given. */
-  readonly maxSteps?: number | undefined;
+  /** Keep a trace of every step for the report. */
+  readonly trace?: boolean | undefined;
 }
 
 /** What a simulation has to tell. */
@@ -26,57 +30,28 @@ export interface SimulationReport<T> {
   readonly stats: SchedulerStats;
   /** The names of greenlets that were parked for ever when the body had returned; they were killed. */
   readonly leaked: readonly string[];
+  /** Every step, with `{trace: true}`; empty otherwise. */
+  readonly trace: Trace;
 }
 
-/**
- * Run `body` under a virtual clock until every greenlet that it made has ended.
- *
- * Rejects with the body's error, with DeadlockError if nothing can go on, or with the first error that nobody looked at.
- */
-export async function simulate<T>(body: () => Op<T>, options: SimulateOptions = {}): Promise<SimulationReport<T>> {
-  const driver = new VirtualDriver(options);
-  const scheduler = new Scheduler(driver);
-  const leaked: string[] = [];
-  scheduler.events.on('leak', (greenlets) => void leaked.push(...greenlets.map(({ name }) => name)));
+/** Play `body` once, on `host`; see io/testing/simulate.ts. @internal */
+export async function simulateIn<T, W extends World>(
+  body: (world: W) => Op<T>,
+  options: SimulateOptions,
+  host: Pick<PlayOptions<W>, 'makeWorld' | 'pause' | 'hold'>,
+): Promise<SimulationReport<T>> {
+  checkPlay(body, options, 'simulate');
+  const { seed } = options;
+  checkLimit(seed, 'simulate: seed', Number.MIN_SAFE_INTEGER);
+  const trace = new Trace();
   await null; // never inside a step of another scheduler
-  const promise = inWorld(scheduler, () => run(body as Body<[], T>));
-  let settled = false;
-  let failure: { readonly error: unknown } | undefined;
-  let value: T | undefined;
-  promise.then(
-    (result) => {
-      settled = true;
-      value = result;
-    },
-    (error: unknown) => {
-      settled = true;
-      failure = { error };
-    },
-  );
-  for (;;) {
-    driver.runUntilIdle(scheduler);
-    if (scheduler.externalWaits > 0 && scheduler.live > 0) {
-      await driver.turnWanted();
-      continue;
-    }
-    const { ended } = scheduler.stats;
-    driver.quiescent();
-    driver.runUntilIdle(scheduler);
-    if ((scheduler.externalWaits === 0 || scheduler.live === 0) && scheduler.stats.ended === ended) break;
-  }
-  await null;
-  if (!settled) await promise;
-  if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
-  if (driver.fatalErrors.length > 0) throw driver.fatalErrors[0];
-  return { value: value as T, elapsedMs: driver.now(), stats: scheduler.stats, leaked };
-}
-
-function inWorld<R>(scheduler: Scheduler, action: () => R): R {
-  const outer = kernel.scheduler;
-  kernel.scheduler = scheduler;
-  try {
-    return action();
-  } finally {
-    kernel.scheduler = outer;
-  }
+  const { failure, value, elapsedMs, stats, leaked } = await play(body, {
+    ...options,
+    ...host,
+    decisions: seed === undefined ? undefined : new Recording(new Random(seed)),
+    trace: options.trace === true ? trace : undefined,
+    strict: false,
+  });
+  if (failure !== undefined) throw failure.error;
+  return { value: value as T, elapsedMs, stats, leaked, trace };
 }

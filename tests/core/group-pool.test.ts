@@ -1,5 +1,5 @@
 // group-pool.test.ts: groups and pools: spawn, join, kill, map, imap, apply, resize.
-import { Group, noBlock, type Op, Pool, run, sleep, spawn, timeout } from 'tendril';
+import { Group, noBlock, now, type Op, Pool, run, sleep, spawn, timeout } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -333,6 +333,28 @@ describe.each(['imap', 'imapUnordered'] as const)('%s', (method) => {
       return codes;
     });
     expect(value).toEqual(['ERR_CLOSED', 'imap was closed while next() waited', 'ERR_CLOSED', 'imap is closed']);
+  });
+
+  it('begins nothing once it is closed, also if a place was given to it just before', async () => {
+    const begun: number[] = [];
+    const { value } = await simulate(function* () {
+      const pool = new Pool(1);
+      pool.trySpawn(() => sleep(5));
+      const results = pool[method](
+        function* (item: number) {
+          begun.push(item);
+          yield* sleep(1000);
+        },
+        [1, 2],
+      );
+      yield* sleep(1);
+      pool.resize(2);
+      results.close();
+      yield* sleep(1);
+      yield* pool.join();
+      return [begun, pool.freeCount, now()];
+    });
+    expect(value).toEqual([[], 2, 5]);
   });
 
   it('throws the very thing that an item threw, also if that is undefined', async () => {

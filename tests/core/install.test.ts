@@ -20,9 +20,9 @@ import {
   UsageError,
   yieldNow,
 } from 'tendril/core';
-import { VirtualDriver } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../core/kernel.ts';
+import { VirtualDriver } from '../../core/testing/virtual-driver.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

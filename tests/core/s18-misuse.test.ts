@@ -672,4 +672,14 @@ describe('S18 InternalError: a broken rule of the kernel is ours, and named', ()
       });
       expect(thrownAtCall(() => moved(0, READY))).toMatchObject({ message: expect.stringMatching(/no such state: 0/) });
     }));
+
+  it('shows a greenlet as JSON without the kernel behind it', async () => {
+    const shown = await play(function* () {
+      const greenlet = spawnQuietly(() => sleep(1));
+      const text = JSON.stringify(greenlet);
+      yield* greenlet.join();
+      return text;
+    });
+    expect(JSON.parse(shown)).toEqual({ id: 2, name: 'greenlet-2', state: 'new' });
+  });
 });

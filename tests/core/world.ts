@@ -4,6 +4,7 @@
 // each step and each turn. The invariants are those of ARCHITECTURE.md; `watch(channel)` adds a channel's own.
 import { type Channel, now, type Op, type Scheduler, spawn } from 'tendril/core';
 import { type SimulateOptions, simulate, VirtualDriver } from 'tendril/testing';
+import type { ContextCarrier } from '../../core/driver.ts';
 import type { Frame } from '../../core/frame.ts';
 import type { Greenlet } from '../../core/greenlet.ts';
 import { kernel, readyResult, wakeResult } from '../../core/kernel.ts';
@@ -96,13 +97,19 @@ export function checkBetweenTurns(scheduler: Scheduler): void {
 
 class CheckedContext {
   scheduler: Scheduler | undefined = undefined;
+  /** What the driver does around a step itself. */
+  readonly #own: ContextCarrier | undefined;
+  constructor(own: ContextCarrier | undefined) {
+    this.#own = own;
+  }
   capture(): undefined {
     return undefined;
   }
   step(greenlet: Greenlet, step: (greenlet: Greenlet) => void): void {
     const { scheduler } = greenlet.scope;
     this.scheduler = scheduler;
-    step(greenlet);
+    if (this.#own === undefined) step(greenlet);
+    else this.#own.step(greenlet, step);
     steps += 1;
     const alive = scheduler.live + scheduler.daemons;
     if (steps % checks.every !== 0 || (alive > CHECK_ALL_BELOW && steps % (alive >> 4) !== 0)) return;
@@ -127,10 +134,13 @@ class CheckedContext {
 }
 
 const contexts = new WeakMap<object, CheckedContext>();
+const ownContext = Object.getOwnPropertyDescriptor(VirtualDriver.prototype, 'context')?.get as () =>
+  | ContextCarrier
+  | undefined;
 Object.defineProperty(VirtualDriver.prototype, 'context', {
   get(this: VirtualDriver): CheckedContext {
     let context = contexts.get(this);
-    if (context === undefined) contexts.set(this, (context = new CheckedContext()));
+    if (context === undefined) contexts.set(this, (context = new CheckedContext(ownContext.call(this))));
     return context;
   },
 });
