@@ -10,7 +10,8 @@
 //   #pipeline is defined and open  implies  #connected holds it
 //   closed                         implies  there is no pipeline, no idle link, no subscription, no supervisor
 
-import { AsyncResult, ClosedError, type Greenlet, now, type Op, rethrowKilled, spawnWith } from 'tendril';
+import { AsyncResult, ClosedError, type Greenlet, type Op, rethrowKilled, spawnWith, timeout } from 'tendril';
+import { blockingMs, blocks } from './blocking.ts';
 import { RedisCommands, type Value } from './commands.ts';
 import { RedisConnectionError } from './errors.ts';
 import { IdleLinks } from './idle-links.ts';
@@ -26,13 +27,14 @@ import type { Reply } from './resp-values.ts';
 import { confirm, Subscription, type Topics } from './subscription.ts';
 import { type Transaction, transaction } from './transaction.ts';
 
-const BLOCKING = /^B[LRZ]|^XREAD(GROUP)?$/;
-
 export class RedisClient<V extends Value = string> extends RedisCommands<V> implements Sender {
   readonly #options: RedisOptions;
   readonly #greeting: Greeting;
+  /** How often it has changed. */
+  #greetings = 0;
   readonly #backoff: Backoff;
   readonly #asBuffers: boolean;
+  readonly #replyMs: number;
   #pipeline: Pipeline | undefined;
   /** The connection, or the wait for it, or why there is none. */
   #connected: AsyncResult<Pipeline> = new AsyncResult({ name: 'Redis connection' });
@@ -47,6 +49,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
     super();
     checkRedisOptions(options);
     const { protocol = 2, username, password, db = 0, retryMs = 50, longestRetryMs = 2_000, buffers = false } = options;
+    this.#replyMs = options.replyMs ?? 30_000;
     this.#options = options;
     this.#greeting = { protocol, username, password, db };
     this.#backoff = { firstMs: retryMs, mostMs: longestRetryMs };
@@ -74,7 +77,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
   /** Any command. One that blocks has a connection of its own. @throws UsageError for one that would confuse the replies of others. */
   command(name: string, ...args: Argument[]): Op<Reply> {
     const verb = String(name).toUpperCase();
-    if (BLOCKING.test(verb)) return this.#blocking(verb, args);
+    if (blocks(verb)) return this.#blocking(verb, args);
     // Those that have a method are to be remembered for the connections to come.
     if (verb === 'SELECT' && args.length === 1) return this.select(Number(args[0]));
     if (verb === 'AUTH' && args.length > 0) return this.auth(...(args.map(String) as [string]));
@@ -106,7 +109,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
     return this.make('AUTH', credentials, (reply) => {
       this.#greeting.password = credentials.at(-1);
       this.#greeting.username = credentials.length === 2 ? credentials[0] : undefined;
-      this.#idle.close();
+      this.#greetingChanged();
       return reply as 'OK';
     });
   }
@@ -115,7 +118,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
   select(db: number): Op<'OK'> {
     return this.make('SELECT', [db], (reply) => {
       this.#greeting.db = db;
-      this.#idle.close();
+      this.#greetingChanged();
       return reply as 'OK';
     });
   }
@@ -187,23 +190,32 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
   }
 
   #blocking<T>(name: string, args: readonly Argument[], shape?: Shape<T>): Op<T> {
-    return this.#overItsOwnLink(new Request<T>(this, name, encode(name, args), this.#asBuffers, shape));
+    const request = new Request<T>(this, name, encode(name, args), this.#asBuffers, shape);
+    return this.#overItsOwnLink(request, blockingMs(name, args) + this.#replyMs);
   }
 
   /** Over a connection of its own, which is kept for the next unless the command was killed or failed. */
-  *#overItsOwnLink<T>({ name, wire, asBuffers, shape }: Request<T>): Op<T> {
+  *#overItsOwnLink<T>({ name, wire, asBuffers, shape }: Request<T>, patienceMs: number): Op<T> {
+    const greetings = this.#greetings;
     const link = (yield* this.#idle.take()) ?? (yield* this.#openLink());
     this.#lent.add(link);
     let usable = false;
     try {
-      const reply = yield* link.request(name, wire, asBuffers);
+      if (this.#closed) throw this.#closedError(); // while we looked at an idle one
+      const reply = yield* link.request(name, wire, asBuffers, patienceMs);
       usable = true;
       return shape === undefined ? (reply as T) : shape(reply);
     } finally {
       this.#lent.delete(link);
-      if (usable && !this.#closed) this.#idle.put(link);
+      if (usable && !this.#closed && greetings === this.#greetings) this.#idle.put(link);
       else link.close();
     }
+  }
+
+  /** Links that were greeted otherwise are no good any more, neither the idle ones nor those that come back. */
+  #greetingChanged(): void {
+    this.#greetings += 1;
+    this.#idle.close();
   }
 
   *#subscribe(topics: Topics): Op<Subscription<V>> {
@@ -214,6 +226,7 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
     let early: Reply[];
     try {
       early = yield* confirm(link, topics);
+      if (this.#closed) throw this.#closedError(); // when the last confirmation was there, and we had not run yet
     } catch (error) {
       link.close();
       throw error;
@@ -228,14 +241,14 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
 
   *#openLink(): Op<RespLink> {
     if (this.#closed) throw this.#closedError();
-    const link = yield* RespLink.open(this.#options, this.#greeting, this.#options.connectMs ?? 10_000);
+    const link = yield* RespLink.open(this.#options, this.#greeting, this.#options.connectMs ?? 10_000, this.#replyMs);
     if (!this.#closed) return link;
     link.close();
     throw this.#closedError();
   }
 
   #adopt(link: RespLink): Pipeline {
-    const pipeline = new Pipeline(link, this.#options.replyMs ?? 30_000);
+    const pipeline = new Pipeline(link, this.#replyMs);
     this.#pipeline = pipeline;
     if (this.#connected.ready) this.#connected = new AsyncResult({ name: 'Redis connection' });
     this.#connected.set(pipeline);
@@ -254,18 +267,30 @@ export class RedisClient<V extends Value = string> extends RedisCommands<V> impl
     for (let pipeline = first; ; ) {
       yield* pipeline.lost.wait();
       if (this.#pipeline === pipeline) this.#disconnected();
-      const lostAtMs = now();
-      const link = yield* untilItWorks(
-        () => this.#openLink(),
-        this.#backoff,
-        (error) => {
-          if (now() - lostAtMs < outageMs) return;
-          const reason = error instanceof Error ? error.message : String(error);
-          this.#disconnected().setError(new RedisConnectionError(`no connection for ${outageMs} ms: ${reason}`, error));
-        },
-      );
+      let reason: unknown = 'the last attempt to connect has not ended';
+      const again = (): Op<RespLink> =>
+        untilItWorks(
+          () => this.#openLink(),
+          this.#backoff,
+          (error) => {
+            reason = error;
+            if (this.#connected.ready) this.#outage(outageMs, reason);
+          },
+        );
+      let link = yield* timeout(outageMs, again(), { else: undefined });
+      if (link === undefined) {
+        this.#outage(outageMs, reason);
+        link = yield* again();
+      }
       pipeline = this.#adopt(link);
     }
+  }
+
+  /** Until there is a connection again, commands fail with `reason`. */
+  #outage(outageMs: number, reason: unknown): void {
+    const why = reason instanceof Error ? reason.message : String(reason);
+    const error = new RedisConnectionError(`no connection for ${outageMs} ms: ${why}`, { cause: reason });
+    this.#disconnected().setError(error);
   }
 
   #closedError(): ClosedError {

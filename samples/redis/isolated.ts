@@ -1,7 +1,7 @@
 // isolated.ts: the commands over a connection that one greenlet has to itself, one after the other.
 //
-// For what belongs to a connection: WATCH and MULTI, commands that block. Nothing is pipelined here, and a command that was killed has spoilt the
-// connection: RedisClient.isolated closes it.
+// For what belongs to a connection: WATCH and MULTI, commands that block. Nothing is pipelined here. A command that was killed, or ran out of time, before its
+// reply came has spoilt the connection: whatever is asked after it is refused (ERR_REDIS_SPOILT) and not sent.
 
 import type { Op } from 'tendril';
 import { RedisCommands, type Value } from './commands.ts';

@@ -16,7 +16,10 @@ export interface RedisOptions extends RedisAddress {
   readonly buffers?: boolean | undefined;
   /** How long one attempt to connect may take: 10,000 ms by default. */
   readonly connectMs?: number | undefined;
-  /** A connection on which replies are due and nothing comes for so long (at most twice that) is taken for lost: 30,000 ms by default. */
+  /**
+   * A connection on which replies are due and nothing comes for so long (at most twice that) is taken for lost: 30,000 ms by default. One that only waits,
+   * for an element or a message, is probed by the operating system after so much silence (at least 1 s), and lost if it does not answer either.
+   */
   readonly replyMs?: number | undefined;
   /** How long commands wait for a lost connection to come back: 10,000 ms by default. */
   readonly outageMs?: number | undefined;

@@ -14,6 +14,7 @@
 import {
   AsyncResult,
   ClosedError,
+  ConnectionResetError,
   Event,
   type Greenlet,
   isKilled,
@@ -23,7 +24,7 @@ import {
   timeout,
   type Waitable,
 } from 'tendril';
-import { RedisConnectionError, RedisError, RedisProtocolError } from './errors.ts';
+import { lossOf, RedisConnectionError, RedisError, RedisProtocolError } from './errors.ts';
 import type { OpIterator, Request } from './request.ts';
 import { closedByServer, type RespLink } from './resp-link.ts';
 import { Push, type Reply } from './resp-values.ts';
@@ -56,6 +57,8 @@ export class Pipeline {
   /** What the writer will send next: pieces that are done, and the text that still grows. */
   #pieces: (string | Uint8Array)[] = [];
   #text = '';
+  /** How many of the last requests are still in there. */
+  #gathered = 0;
   readonly #wanted: Event = new Event({ name: 'commands to send' });
   readonly #writer: Greenlet<void>;
 
@@ -72,16 +75,15 @@ export class Pipeline {
   /** Start `request` in the current greenlet: the one wait is for its reply. */
   start(request: Request<unknown>): OpIterator<unknown> {
     if (this.unanswered >= MOST_UNANSWERED) {
-      throw new RedisConnectionError(
-        `${request.name}: ${MOST_UNANSWERED} commands wait for a reply`,
-        undefined,
-        'ERR_REDIS_BACKLOG',
-      );
+      throw new RedisConnectionError(`${request.name}: ${MOST_UNANSWERED} commands wait for a reply`, {
+        code: 'ERR_REDIS_BACKLOG',
+      });
     }
     const pending = new Pending(request);
     // First the wait, which throws here if a kill is pending: a command that is refused has not been sent.
     const iterator = pending.get()[Symbol.iterator]();
     this.#queue.push(pending);
+    this.#gathered += 1;
     const { wire } = request;
     if (typeof wire === 'string') this.#append(wire);
     else this.#gather(wire);
@@ -98,7 +100,8 @@ export class Pipeline {
     const pending = this.#queue.slice(this.#head);
     this.#queue = [];
     this.#head = 0;
-    for (const each of pending) each.setError(lossOf(each.request, reason));
+    for (const [i, each] of pending.entries())
+      each.setError(errorOf(each, reason, i < pending.length - this.#gathered));
     this.lost.set(reason);
   }
 
@@ -131,6 +134,7 @@ export class Pipeline {
         const pieces = this.#pieces;
         const text = this.#text;
         this.#text = '';
+        this.#gathered = 0;
         if (pieces.length > 0) {
           this.#pieces = [];
           for (const piece of pieces) yield* socket.write(piece);
@@ -138,8 +142,9 @@ export class Pipeline {
         yield* socket.write(text);
       }
     } catch (error) {
+      // Of a lost connection the reader learns too, after it has delivered what came before. Anything else nobody but us knows.
+      if (!(error instanceof ConnectionResetError)) this.close(error);
       rethrowKilled(error);
-      // The reader learns of it too, after it has delivered what came before.
     }
   }
 
@@ -153,7 +158,7 @@ export class Pipeline {
         if (chunk === undefined) {
           // Twice, because a command may have been sent a moment before the first.
           if (stalled && this.unanswered > 0)
-            throw new RedisConnectionError(`no reply for ${replyMs} ms`, undefined, 'ETIMEDOUT');
+            throw new RedisConnectionError(`no reply for ${replyMs} ms`, { code: 'ETIMEDOUT' });
           stalled = this.unanswered > 0;
           continue;
         }
@@ -210,20 +215,15 @@ function settle(pending: Pending, reply: Reply): void {
   }
 }
 
-function lossOf({ name }: Request<unknown>, reason: unknown): unknown {
+function errorOf({ request }: Pending, reason: unknown, sent: boolean): unknown {
   if (reason instanceof ClosedError) return reason;
-  if (isKilled(reason))
-    return new RedisConnectionError(`${name}: the client was killed; it may or may not have been carried out`);
-  const why = reason instanceof Error ? reason.message : String(reason);
-  return new RedisConnectionError(
-    `${name}: the connection was lost, so it may or may not have been carried out: ${why}`,
-    reason,
-  );
+  // A Killed is for the greenlet that was killed.
+  return lossOf(request.name, isKilled(reason) ? 'its greenlets were killed' : reason, sent);
 }
 
 function unasked(reply: Reply): Error {
   // A server that is full says so before it closes.
   if (reply instanceof RedisError)
-    return new RedisConnectionError(`the server refused the connection: ${reply.message}`, reply);
+    return new RedisConnectionError(`the server refused the connection: ${reply.message}`, { cause: reply });
   return new RedisProtocolError('a reply came that no command asked for');
 }

@@ -73,20 +73,24 @@ export class Subscription<V extends Value> extends Channel<Message<V>> {
 
   *#follow(): Op<void> {
     const { open, topics, backoff } = this.#how;
-    for (let { early } = this.#how; ; ) {
-      try {
-        yield* this.#forward(early);
-        return;
-      } catch (error) {
-        rethrowKilled(error);
-        this.#link.close();
-        if (this.closed) return;
+    try {
+      for (let { early } = this.#how; ; ) {
+        try {
+          yield* this.#forward(early);
+          return;
+        } catch (error) {
+          rethrowKilled(error);
+          this.#link.close();
+          if (this.closed) return;
+        }
+        ({ link: this.#link, early } = yield* untilItWorks(
+          () => again(open, topics),
+          backoff,
+          () => {},
+        ));
       }
-      ({ link: this.#link, early } = yield* untilItWorks(
-        () => again(open, topics),
-        backoff,
-        () => {},
-      ));
+    } finally {
+      this.#link.close(); // one that has just been made, when close() has only seen the one before
     }
   }
 
