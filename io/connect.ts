@@ -32,6 +32,7 @@ import {
   ownMs,
   shownValue,
 } from './address.ts';
+import { LOOKUP_TIMEOUT_MS, lookupTimedOut } from './dns-lookups.ts';
 import { type ConnectAttempt, ConnectError, codeOf, DnsError } from './errors.ts';
 import { type Network, networkOf, type Pending, type Resolved, type Target, type TransportOptions } from './network.ts';
 import './node-network.ts';
@@ -40,8 +41,6 @@ import type { Transport } from './transport.ts';
 
 /** How long an attempt has the field to itself. Fixed, because Node's own figure depends on its version. */
 export const ATTEMPT_DELAY_MS = 250;
-/** A resolver that has not answered by then will not. */
-export const LOOKUP_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 
 export interface ConnectOptions extends SocketOptions {
@@ -241,9 +240,10 @@ class Connecting implements Timer {
       this.#next();
     } else if (target.path === undefined) {
       // The ticket is settled with the error: what the resolver may still say is of no interest, and no orphan of a wait.
+      const error = lookupTimedOut(target.host ?? 'localhost', LOOKUP_TIMEOUT_MS, this.#network);
       this.#lookup.cancel();
       this.#lookup = undefined;
-      this.#ticket.rejectWith(() => new DnsError(target.host ?? 'localhost', 'ETIMEDOUT'));
+      this.#ticket.rejectWith(error);
     }
   }
 

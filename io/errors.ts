@@ -52,12 +52,29 @@ export class ListenError extends ResourceError {
   }
 }
 
+/** A datagram could not be sent, or a datagram socket not be bound: too long (EMSGSIZE), in use (EADDRINUSE), not ours (EADDRNOTAVAIL), ... */
+export class DatagramError extends ResourceError {
+  override readonly code: string;
+  constructor(what: string, code: string, cause?: unknown) {
+    super(`${what} failed: ${code}`, { cause });
+    this.code = code;
+  }
+}
+
+/** What a DnsError adds to the name and the code. */
+export interface DnsFailure {
+  /** What was asked: `lookup` (the default), `resolveMx`, ... */
+  readonly op?: string | undefined;
+  /** What else there is to know. */
+  readonly detail?: string | undefined;
+}
+
 /** A name could not be resolved. Nothing is cached: the next attempt asks again. */
 export class DnsError extends ResourceError {
   override readonly code: string;
   readonly host: string;
-  constructor(host: string, code: string, cause?: unknown) {
-    super(`lookup of ${shown(host)} failed: ${code}`, { cause });
+  constructor(host: string, code: string, cause?: unknown, { op = 'lookup', detail }: DnsFailure = {}) {
+    super(`${op} of ${shown(host)} failed: ${code}${detail === undefined ? '' : `, ${detail}`}`, { cause });
     this.code = code;
     this.host = host;
   }

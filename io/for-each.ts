@@ -12,9 +12,11 @@ import { nameOf, type Op, type Waitable } from '../core/op.ts';
 import { shield } from '../core/shield.ts';
 import { until } from './until.ts';
 
-/** What has a `next()` that is a Waitable: channels, `iwait`, `imap`. */
+/** What has a `next()` that is a Waitable: channels, `iwait`, `imap`, lines of files. */
 export interface WaitableIterator<T> {
   next(): Waitable<IteratorResult<T, unknown>>;
+  /** Called when a loop ends early. Never switches. */
+  return?(): unknown;
 }
 
 /** What gives chunks until it gives null: sockets, response bodies. */
@@ -31,7 +33,13 @@ export interface ConnectionSource<T> {
 export type Source<T> = WaitableIterator<T> | ChunkSource<T> | ConnectionSource<T> | AsyncIterable<T> | Iterable<T>;
 
 function* overWaits<T>(source: WaitableIterator<T>, body: (value: T) => Op<unknown>): Op<void> {
-  for (let step = yield* source.next(); step.done !== true; step = yield* source.next()) yield* body(step.value);
+  let ended = false;
+  try {
+    for (let step = yield* source.next(); step.done !== true; step = yield* source.next()) yield* body(step.value);
+    ended = true;
+  } finally {
+    if (!ended) source.return?.();
+  }
 }
 
 function* overAsync<T>(source: AsyncIterable<T>, body: (value: T) => Op<unknown>): Op<void> {

@@ -21,6 +21,11 @@ export function handleClosed(object: Named): void {
   open.delete(object);
 }
 
+/** The objects that hold a handle now, each with its kind. @internal */
+export function handleObjects(): ReadonlyMap<Named, string> {
+  return open;
+}
+
 /** What is open now: how many of each kind, in all, and their names. */
 export interface OpenHandles {
   readonly total: number;

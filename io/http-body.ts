@@ -35,6 +35,8 @@ export interface BodyLimit {
 
 /** What a body needs of the exchange that it belongs to. */
 export interface BodySource {
+  /** Do the bytes come from outside the scheduler's world? */
+  readonly external: boolean;
   toString(): string;
   /** The error of `op`, after the exchange failed with `cause`. */
   failure(op: string, cause: unknown): Error;
@@ -53,7 +55,7 @@ export class Body implements InboundOwner {
   /** @internal */
   constructor(source: BodySource) {
     this.#source = source;
-    this.#inbound = new Inbound(this, HIGH_WATER_MARK);
+    this.#inbound = new Inbound(this, HIGH_WATER_MARK, source.external);
   }
 
   /**

@@ -14,11 +14,14 @@ import { rangeError, typeError } from '../core/bad-argument.ts';
 import { ClosedError } from '../core/errors.ts';
 import { Event } from '../core/event.ts';
 import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
+import type { Scheduler } from '../core/scheduler.ts';
 import { created } from '../core/unstarted.ts';
+import { nodeLookup } from './dns-node-lookup.ts';
 import { ClosedByUs } from './http-errors.ts';
 import { Pool, type PoolOptions, type PoolStats } from './http-pool.ts';
 import { HttpRequest, type RequestOptions } from './http-request.ts';
 import type { Response } from './http-response.ts';
+import { type Network, networkOf } from './network.ts';
 
 export interface ClientOptions {
   /** The most connections to one origin: 10 by default. */
@@ -62,6 +65,8 @@ export class Client {
     if (this.#pools.get(pool.origin) === pool) this.#pools.delete(pool.origin);
     if (this.#lastPool === pool) this.#lastPool = undefined;
   };
+  /** The same for each simulated network, while its world lasts. */
+  readonly #simulated: Map<Network, Map<string, Pool>> = new Map();
   /** Nearly all requests go where the one before went. */
   #lastPool: Pool | undefined = undefined;
   #running = 0;
@@ -73,6 +78,7 @@ export class Client {
     this.#poolOptions = {
       ...this.limits,
       connector: buildConnector({
+        lookup: nodeLookup,
         timeout: this.limits.connectTimeoutMs === Number.POSITIVE_INFINITY ? 0 : this.limits.connectTimeoutMs,
       }),
     };
@@ -144,6 +150,8 @@ export class Client {
     this.#state = 'closed';
     const cause = new ClosedByUs('the client was closed');
     for (const pool of [...this.#pools.values()]) pool.close(cause);
+    for (const pools of this.#simulated.values()) for (const pool of [...pools.values()]) pool.close(cause);
+    this.#simulated.clear();
   }
 
   /**
@@ -165,8 +173,10 @@ export class Client {
   }
 
   /** @internal */
-  poolFor(origin: string): Pool {
+  poolFor(origin: string, scheduler: Scheduler): Pool {
     if (this.#state !== 'open') throw new ClosedError(`request to ${origin}: the http client is closed`);
+    const network = networkOf(scheduler);
+    if (!network.external) return this.#simulatedPool(origin, network, scheduler);
     if (this.#lastPool?.origin === origin) return this.#lastPool;
     let pool = this.#pools.get(origin);
     if (pool === undefined) {
@@ -175,6 +185,28 @@ export class Client {
     }
     this.#lastPool = pool;
     return pool;
+  }
+
+  /** Connections of one world are of no use in another, and end with it. */
+  #simulatedPool(origin: string, network: Network, scheduler: Scheduler): Pool {
+    let pools = this.#simulated.get(network);
+    if (pools === undefined) {
+      pools = new Map();
+      this.#simulated.set(network, pools);
+      network.atEnd?.(() => this.#endSimulated(network));
+    }
+    let pool = pools.get(origin);
+    if (pool === undefined) {
+      pool = new Pool(origin, { ...this.#poolOptions, simulated: { network, scheduler } }, () => pools.delete(origin));
+      pools.set(origin, pool);
+    }
+    return pool;
+  }
+
+  #endSimulated(network: Network): void {
+    const pools = this.#simulated.get(network);
+    this.#simulated.delete(network);
+    for (const pool of [...(pools?.values() ?? [])]) pool.close(new ClosedByUs('the simulation is over'));
   }
 
   /** @internal */

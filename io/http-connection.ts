@@ -13,16 +13,25 @@
 
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { type buildConnector, Client, type Dispatcher } from 'undici';
+import type { Duplex } from 'node:stream';
+import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
 import { InternalError } from '../core/errors.ts';
+import type { Scheduler } from '../core/scheduler.ts';
+import type { Timer } from '../core/timers.ts';
+import { connectWithLookup } from './dns-node-lookup.ts';
 import { handleClosed, handleOpened } from './handles.ts';
 import type { Exchange } from './http-exchange.ts';
+import type { Network } from './network.ts';
+import { connectThrough } from './network-connector.ts';
 
 /** What undici is told for every connection of a client. */
 export interface ConnectionOptions {
   readonly connector: buildConnector.connector;
   readonly keepAliveMs: number;
   readonly idleTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** Set over a simulated network: its own connections, and its clock for the limits that undici keeps elsewhere. */
+  readonly simulated?: { readonly network: Network; readonly scheduler: Scheduler } | undefined;
 }
 
 /** Who hears that a connection without an exchange was lost. */
@@ -34,6 +43,9 @@ export interface ConnectionOwner {
 /** Above this, undici takes no timeout; Infinity is its 0. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** What undici itself takes for the longest that a server may ask for. */
+const KEEP_ALIVE_MOST_MS = 600_000;
+
 const ignore = (): void => {};
 
 export class Connection {
@@ -43,6 +55,8 @@ export class Connection {
   /** The error that ended the present socket, once it has. */
   lostWith: Error | undefined = undefined;
   readonly #client: Client;
+  /** Only over a simulated network: elsewhere undici keeps the limits. */
+  readonly #limit: ConnectionLimit | undefined = undefined;
   readonly #owner: ConnectionOwner;
   #socket: Socket | undefined = undefined;
   #held = false;
@@ -50,13 +64,17 @@ export class Connection {
 
   constructor(owner: ConnectionOwner, options: ConnectionOptions) {
     this.#owner = owner;
-    const idleTimeout = undiciTimeout(options.idleTimeoutMs);
+    const { simulated } = options;
+    const idleTimeout = simulated === undefined ? undiciTimeout(options.idleTimeoutMs) : 0;
+    const keepAliveMs = simulated === undefined ? options.keepAliveMs : LONGEST_TIMEOUT_MS;
+    if (simulated !== undefined) this.#limit = new ConnectionLimit(this, simulated.scheduler, options);
     this.#client = new Client(owner.origin, {
       pipelining: 1,
-      keepAliveTimeout: Math.max(1, Math.min(options.keepAliveMs, LONGEST_TIMEOUT_MS)),
+      keepAliveTimeout: Math.max(1, Math.min(keepAliveMs, LONGEST_TIMEOUT_MS)),
+      keepAliveMaxTimeout: Math.max(KEEP_ALIVE_MOST_MS, keepAliveMs),
       headersTimeout: idleTimeout,
       bodyTimeout: idleTimeout,
-      connect: (target, done) => this.#connect(options.connector, target, done),
+      connect: (target, done) => this.#connect(options, target, done),
     });
     this.#client.on('disconnect', () => {
       this.served = 0;
@@ -71,7 +89,18 @@ export class Connection {
   /** Send `exchange` here. What comes of it goes to its handler methods, possibly before this returns. */
   send(exchange: Exchange, request: Dispatcher.DispatchOptions): void {
     this.exchange = exchange;
-    this.#client.dispatch(request, exchange);
+    this.#limit?.begin();
+    if (this.#limit === undefined) this.#client.dispatch(request, exchange);
+    // Foreign code, with timers of its own: not inside a step of the simulated world.
+    else
+      queueMicrotask(() => {
+        if (this.exchange === exchange) this.#client.dispatch(request, exchange);
+      });
+  }
+
+  /** Something has come for the exchange. */
+  progressed(): void {
+    this.#limit?.begin();
   }
 
   /** The exchange has ended well: the connection is free. */
@@ -79,6 +108,7 @@ export class Connection {
     this.exchange = undefined;
     this.served += 1;
     this.#held = false;
+    this.#limit?.rest();
   }
 
   /** Is reading held back? */
@@ -98,10 +128,16 @@ export class Connection {
     process.nextTick(readOn, this);
   }
 
+  /** It has rested for long enough. */
+  retire(): void {
+    this.#owner.disconnected(this);
+  }
+
   /** Give the connection up, whatever it is doing. Its exchange is told nothing. Idempotent. */
   destroy(): void {
     this.exchange = undefined;
     this.#held = false;
+    this.#limit?.cancel();
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#client.destroy(null, ignore);
@@ -120,9 +156,17 @@ export class Connection {
     if (socket !== undefined && !this.#held && !socket.destroyed) socket.emit('readable');
   }
 
-  #connect(connector: buildConnector.connector, target: buildConnector.Options, done: buildConnector.Callback): void {
-    // It returns its socket, which its type does not say.
-    const socket = connector(target, done) as unknown as Socket;
+  #open(options: ConnectionOptions, target: buildConnector.Options, done: buildConnector.Callback): Socket {
+    const { simulated, connector, connectTimeoutMs } = options;
+    // undici's connector returns its socket, which its type does not say.
+    if (simulated === undefined) return connectWithLookup(() => connector(target, done) as unknown as Socket);
+    const { network, scheduler } = simulated;
+    const connected = done as unknown as (error: Error | null, stream: Duplex | null) => void;
+    return connectThrough(network, scheduler, target, connectTimeoutMs, connected) as unknown as Socket;
+  }
+
+  #connect(options: ConnectionOptions, target: buildConnector.Options, done: buildConnector.Callback): void {
+    const socket = this.#open(options, target, done);
     this.#socket = socket;
     this.served = 0;
     this.lostWith = undefined;
@@ -136,6 +180,48 @@ export class Connection {
     socket.on('close', () => {
       if (this.#socket === socket) handleClosed(this);
     });
+  }
+}
+
+/** The limits of a connection over a simulated network: on a silent peer while there is an exchange, on rest while there is none. */
+class ConnectionLimit implements Timer {
+  deadlineMs = 0;
+  order = 0;
+  slot = -1;
+  readonly #connection: Connection;
+  readonly #scheduler: Scheduler;
+  readonly #options: ConnectionOptions;
+
+  constructor(connection: Connection, scheduler: Scheduler, options: ConnectionOptions) {
+    this.#connection = connection;
+    this.#scheduler = scheduler;
+    this.#options = options;
+  }
+
+  begin(): void {
+    this.#arm(this.#options.idleTimeoutMs);
+  }
+
+  rest(): void {
+    this.#arm(this.#options.keepAliveMs);
+  }
+
+  cancel(): void {
+    if (this.slot === -1) return;
+    this.#scheduler.timeouts.cancel(this);
+    this.#scheduler.timersChanged();
+  }
+
+  due(): void {
+    const { exchange } = this.#connection;
+    if (exchange === undefined) this.#connection.retire();
+    else exchange.fail(exchange.answered ? new errors.BodyTimeoutError() : new errors.HeadersTimeoutError(), true);
+  }
+
+  #arm(ms: number): void {
+    this.#scheduler.timeouts.cancel(this);
+    if (ms !== Number.POSITIVE_INFINITY) this.#scheduler.timeouts.arm(this, ms);
+    this.#scheduler.timersChanged();
   }
 }
 

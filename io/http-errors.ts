@@ -134,6 +134,7 @@ export function httpFailure(exchange: FailedExchange, cause: unknown): Error {
 }
 
 function connectFailure(exchange: FailedExchange, code: string, cause: unknown): Error {
+  if (cause instanceof DnsError) return cause;
   if (RESOLVER_CODES.test(code)) return new DnsError(exchange.hostname, code, cause);
   const tries: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   return new ConnectError(

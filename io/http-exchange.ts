@@ -59,6 +59,8 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   /** Neighbours in the pool's list. */
   queuedBefore: Exchange | undefined = undefined;
   queuedAfter: Exchange | undefined = undefined;
+  /** False over a simulated network: then nothing outside is awaited. */
+  external = true;
   readonly request: HttpRequest;
   readonly pipe: UploadPipe | undefined;
   #phase: Phase = 'new';
@@ -96,7 +98,7 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
 
   enlist(waiter: Waiter): void {
     this.#waiter = waiter;
-    waiter.owner().scope.scheduler.externalStarted();
+    if (this.external) waiter.owner().scope.scheduler.externalStarted();
   }
 
   retract(): void {
@@ -112,7 +114,9 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   begin(scheduler: Scheduler): void {
     const { request } = this;
     this.#scheduler = scheduler;
-    this.#pool = request.client.poolFor(request.origin);
+    this.#pool = request.client.poolFor(request.origin, scheduler);
+    this.external = this.#pool.external;
+    if (!this.external) scheduler.hostWork += 1;
     request.client.exchangeBegan();
     if (request.timeoutMs !== Number.POSITIVE_INFINITY) scheduler.timeouts.arm(this, request.timeoutMs);
     try {
@@ -226,6 +230,7 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   onData(chunk: Buffer): boolean {
     if (this.#phase !== 'body') return true;
     this.#received += chunk.length;
+    this.#connection?.progressed();
     if (!(this.#response as Response).body.inbound.received(chunk, chunk.length, false)) this.#connection?.hold();
     return true;
   }
@@ -308,7 +313,7 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
     const waiter = this.#waiter;
     if (waiter === undefined) throw new InternalError(`${this.toString()}: nobody waits`);
     this.#waiter = undefined;
-    waiter.owner().scope.scheduler.externalEnded();
+    if (this.external) waiter.owner().scope.scheduler.externalEnded();
     return waiter;
   }
 
@@ -342,6 +347,7 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   #end(): void {
     this.#phase = 'ended';
     this.#connection = undefined;
+    if (!this.external && this.#scheduler !== undefined) this.#scheduler.hostWork -= 1;
     if (this.slot !== -1) {
       this.#scheduler?.timeouts.cancel(this);
       this.#scheduler?.timersChanged();

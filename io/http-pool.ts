@@ -85,6 +85,11 @@ export class Pool implements ConnectionOwner {
     this.#forget = forget;
   }
 
+  /** As of the network that its connections are of. */
+  get external(): boolean {
+    return this.options.simulated === undefined;
+  }
+
   get open(): number {
     return this.#idle.length + this.#busy.size;
   }

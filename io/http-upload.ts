@@ -117,7 +117,7 @@ export class UploadPipe implements AsyncIterableIterator<Uint8Array>, BodyWriter
   enlist(piece: Uint8Array, waiter: Waiter): void {
     waiter.value = piece;
     this.#waiter = waiter;
-    waiter.owner().scope.scheduler.externalStarted();
+    if (this.#external) waiter.owner().scope.scheduler.externalStarted();
   }
 
   /** @internal */
@@ -128,8 +128,12 @@ export class UploadPipe implements AsyncIterableIterator<Uint8Array>, BodyWriter
   #detach(): Waiter {
     const waiter = this.#waiter as Waiter;
     this.#waiter = undefined;
-    waiter.owner().scope.scheduler.externalEnded();
+    if (this.#external) waiter.owner().scope.scheduler.externalEnded();
     return waiter;
+  }
+
+  get #external(): boolean {
+    return (this.exchange as Exchange).external;
   }
 
   #answerPull(): void {

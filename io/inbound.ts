@@ -163,6 +163,12 @@ export class Inbound {
     if (read !== undefined) this.#detach().fire(() => this.owner.lost(read.op, cause), LAZY);
   }
 
+  /** Forget the end, or the failure: the next read finds out anew. For files, whose end moves. */
+  reopen(): void {
+    this.#ended = false;
+    this.#failure = undefined;
+  }
+
   /** Our own close(): a waiting reader learns of it, what is buffered is dropped. */
   close(): void {
     this.#closed = true;

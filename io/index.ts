@@ -2,8 +2,13 @@
 //
 // Importing it installs the Node driver, and does nothing else.
 
+import * as dns from './dns.ts';
+import * as files from './files.ts';
 import * as http from './http.ts';
 import './hub.ts';
+import * as process from './process.ts';
+import * as signals from './signals.ts';
+import * as stdio from './stdio.ts';
 
 export {
   AsyncResult,
@@ -117,13 +122,24 @@ export {
   yieldNow,
 } from '../core/index.ts';
 export { Address, type Endpoint } from './address.ts';
+export { fromAsyncIterable } from './async-iterables.ts';
+export type { ByteReader, ByteSink, ByteSource, ByteWriter, StreamReader, StreamWriter } from './byte-streams.ts';
 export { callback, type Done } from './callback.ts';
+export type { Codec, DecodeBuffer } from './codec.ts';
 export { type ConnectOptions, connect } from './connect.ts';
+export {
+  type Datagram,
+  type DatagramPeer,
+  DatagramSocket,
+  type DatagramStats,
+} from './datagram-socket.ts';
+export { Decoder } from './decoder.ts';
 export { type EmitterLike, EventChannel, type EventSource, on, once } from './emitter.ts';
 export {
   type ConnectAttempt,
   ConnectError,
   ConnectionResetError,
+  DatagramError,
   DnsError,
   IncompleteReadError,
   LineTooLongError,
@@ -131,11 +147,21 @@ export {
   ServerClosedError,
 } from './errors.ts';
 export { type ChunkSource, type ConnectionSource, forEach, type Source, type WaitableIterator } from './for-each.ts';
+export type { ForeignOptions } from './foreign-stream.ts';
+export { Framed, framed } from './framed.ts';
+export { DecodeError, FrameTooLargeError, PipeError, StreamError } from './framing-errors.ts';
+export { type FrameLimit, fixedSizeCodec, type LengthPrefix, lengthPrefixedCodec } from './framing-lengths.ts';
+export { delimiterCodec, type LineCodecOptions, lineCodec } from './framing-marks.ts';
 export { type OpenHandles, openHandles } from './handles.ts';
 export { BodyTooLargeError, BodyUsedError, HttpError, IncompleteBodyError, ParseError } from './http.ts';
 export { type Hub, type HubStats, hub } from './hub.ts';
 export { Listener, type ListenerStats, type ListenOptions, listen } from './listen.ts';
 export { main } from './main.ts';
+export { type MemoryOptions, memoryPair } from './memory-pair.ts';
+export { toDuplex, toReadable, toWritable } from './node-bridges.ts';
+export { fromDuplex, fromReadable, fromWritable, type NodePair } from './node-streams.ts';
+export { type PipedBytes, type PipeOptions, pipe, pipeBoth } from './pipe.ts';
+export { ExecTimeoutError, ExitError, MaxBufferError, SignalError, SpawnError } from './process-errors.ts';
 export type { TextEncoding } from './reads.ts';
 export { type ServeOptions, serve } from './serve.ts';
 export {
@@ -144,7 +170,19 @@ export {
   type ReadUntilOptions,
   Socket,
   type SocketOptions,
-  type Writable,
 } from './socket.ts';
+export { type AsyncIterableOptions, type Iterated, toAsyncIterable } from './stream-iterator.ts';
+export { type UdpEndpoint, type UdpOptions, udp } from './udp.ts';
 export { until } from './until.ts';
-export { http };
+export {
+  fromReadableStream,
+  fromTransformStream,
+  fromWritableStream,
+  toReadableStream,
+  toWritableStream,
+  type WebPair,
+  type WebReadable,
+  type WebWritable,
+} from './web-streams.ts';
+export type { Writable } from './writable.ts';
+export { dns, files, http, process, signals, stdio };

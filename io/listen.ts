@@ -159,6 +159,11 @@ class Opening implements ListenSink {
     if (this.#listener === undefined) transport.destroy();
     else this.#listener.arrived(transport);
   }
+
+  closed(): void {
+    if (this.#listener === undefined) this.failed(undefined);
+    else this.#listener.close();
+  }
 }
 
 /** A listening socket: accept() takes its connections one by one, serve() runs a handler for each. */

@@ -4,6 +4,8 @@
 // it did, everything that is left is killed. What has not ended DRAIN_MS after the signal, or after an error of the body, is listed and left behind; a
 // second signal ends the process at once. It ends with the signal's own status, so that a shell or a supervisor sees what happened; but an error
 // that nobody handles, in a cleanup say, comes first.
+//
+// When the reader of stdout has gone (`program | head`) there is nothing left to do: everything is killed as by a signal, and the status is 0.
 
 import { requireBody } from '../core/body.ts';
 import { GreenletKilledError } from '../core/errors.ts';
@@ -11,7 +13,9 @@ import { Greenlet } from '../core/greenlet.ts';
 import type { Op } from '../core/op.ts';
 import { parkedReport } from '../core/quiescence.ts';
 import type { Timer } from '../core/timers.ts';
+import { codeOf } from './errors.ts';
 import { scheduler } from './hub.ts';
+import { dropWhenLost } from './stdio-transport.ts';
 
 // Taken at load: patches never reach us.
 const { setImmediate } = globalThis;
@@ -32,6 +36,7 @@ export function main(body: () => Op<unknown>): void {
   const greenlet = new Greenlet(body);
   greenlet.rare().name = 'main';
   let received: NodeJS.Signals | undefined;
+  let outputLost = false;
   let failure: { readonly error: unknown } | undefined;
 
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -53,13 +58,16 @@ export function main(body: () => Op<unknown>): void {
     order: 0,
     slot: -1,
     due: () => {
-      const since = received ?? 'main has failed';
+      const since = received ?? (outputLost ? 'the reader of stdout has gone' : 'main has failed');
       process.stderr.write(`still alive ${DRAIN_MS} ms after ${since}:\n${parkedReport(scheduler.greenlets())}\n`);
       finish();
+      if (outputLost && received === undefined && failure === undefined) process.exit();
     },
   };
   const dieOf = (signal: NodeJS.Signals): void => {
     unlisten();
+    // Whoever else listens has had the signal; left in place they would keep it from ending us.
+    process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
   const unlisten = (): void => {
@@ -80,14 +88,41 @@ export function main(body: () => Op<unknown>): void {
   greenlet.link(() => {
     const deadlocked = !scheduler.runs.delete(greenlet as Greenlet);
     const { outcome } = greenlet;
-    if (outcome?.ok === false && !deadlocked && !(received !== undefined && endedByKill(outcome))) {
+    const asked = received !== undefined || outputLost;
+    if (outcome?.ok === false && !deadlocked && !(asked && endedByKill(outcome))) {
       // Told when the others have done their cleanup, because it ends the process.
       failure = { error: outcome.error };
       limitDrain();
     }
     endTheRest(finish);
   });
+  watchOutput(() => {
+    if (outputLost || greenlet.state === 'done') return;
+    outputLost = true;
+    limitDrain();
+    greenlet.kill('the reader of stdout has gone');
+  });
   greenlet.start();
+}
+
+/**
+ * Have `onLost` called when the reader of stdout has gone. What is still written goes nowhere, without an error: everything is being killed.
+ *
+ * Any other error of stdout (a full disk, a terminal that was closed) is a warning: console.log would have swallowed it, and no program should end because
+ * it cannot log. Errors of stderr there is nobody to tell of.
+ */
+function watchOutput(onLost: () => void): void {
+  let warned = false;
+  dropWhenLost(process.stdout);
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error) => {
+    if (codeOf(error) === 'EPIPE') {
+      onLost();
+    } else if (!warned && process.stdout.listenerCount('error') === 1) {
+      warned = true;
+      process.emitWarning(`stdout: ${error.message}; later errors are not reported`, 'OutputWarning');
+    }
+  });
 }
 
 /** Did the kill end it, and not an error of its cleanup? */

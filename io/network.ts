@@ -49,11 +49,48 @@ export interface ListenSink {
   failed(error: unknown): void;
   /** A connection has come. It delivers nothing before start(). */
   connected(transport: Transport): void;
+  /** The handle is gone although nobody has closed it: a simulated host has crashed. */
+  closed(): void;
 }
 
 export interface ListenHandle {
   readonly address: Address;
   close(): void;
+}
+
+/** Where to send and receive datagrams. */
+export interface DatagramTarget {
+  /** An IP address; a wildcard means every address of its family. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** What a bound handle tells its owner. */
+export interface DatagramSink {
+  bound(handle: DatagramHandle): void;
+  /** Before `bound`: it will not be. After it: something could not be received. */
+  failed(error: unknown): void;
+  /** One datagram, whole; the memory is ours. */
+  received(bytes: Buffer, from: Address): void;
+  /** The handle is gone although nobody has closed it. */
+  closed(): void;
+}
+
+export interface DatagramHandle {
+  readonly address: Address;
+  /** Send one datagram to an IP address; `done` is called when the operating system has it, or will not take it. */
+  send(bytes: Uint8Array, host: string, port: number, done: (error: unknown) => void): void;
+  close(): void;
+}
+
+/** How busy the host's resolver is. */
+export interface LookupLoad {
+  /** Lookups that it works on, and how many there may be at once. */
+  readonly running: number;
+  readonly most: number;
+  /** Lookups that wait for one of those to end. */
+  readonly queued: number;
 }
 
 export interface Network {
@@ -62,6 +99,8 @@ export interface Network {
    * that nothing can end is a deadlock, and must not stop the virtual clock.
    */
   readonly external: boolean;
+  /** The network as the greenlet that runs now sees it; this one if absent. A simulation has several hosts, and each greenlet lives on one. */
+  here?(): Network;
   /** Resolve a name. `unheard` is called if cancel() could not stop it and its answer has come after all. */
   lookup(
     host: string,
@@ -69,19 +108,25 @@ export interface Network {
     done: (error: unknown, addresses: readonly Resolved[]) => void,
     unheard: () => void,
   ): Pending;
+  /** Have `end` called when this network is used no more: a simulation is over. */
+  atEnd?(end: () => void): void;
+  /** Of a host whose lookups can get stuck: for the error that says so. */
+  lookupLoad?(): LookupLoad;
   connect(
     target: Target,
     options: TransportOptions,
     done: (error: unknown, transport: Transport | undefined) => void,
   ): Pending;
   listen(target: ListenTarget, options: TransportOptions, sink: ListenSink): Pending;
+  /** Send and receive datagrams; absent if this network has none. */
+  bind?(target: DatagramTarget, sink: DatagramSink): Pending;
 }
 
-const networks = new WeakMap<Scheduler, Network>();
+const networks = new WeakMap<Scheduler, Network | (() => Network)>();
 let hostNetwork: Network | undefined;
 
-/** Use `network` for everything that greenlets of `scheduler` open. */
-export function provideNetwork(scheduler: Scheduler, network: Network): void {
+/** Use `network` for everything that greenlets of `scheduler` open; a function makes it when it is first needed. */
+export function provideNetwork(scheduler: Scheduler, network: Network | (() => Network)): void {
   networks.set(scheduler, network);
 }
 
@@ -90,6 +135,12 @@ export function provideHostNetwork(network: Network): void {
   hostNetwork = network;
 }
 
+/** The network of whoever runs now in `scheduler`. */
 export function networkOf(scheduler: Scheduler): Network {
-  return networks.get(scheduler) ?? (hostNetwork as Network);
+  let network = networks.get(scheduler) ?? (hostNetwork as Network);
+  if (typeof network === 'function') {
+    network = network();
+    networks.set(scheduler, network);
+  }
+  return network.here === undefined ? network : network.here();
 }

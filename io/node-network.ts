@@ -1,98 +1,46 @@
 // node-network.ts: Node's lookups, connections and listeners behind the host seam.
 //
-// At most three of our lookups are in the thread pool at once: getaddrinfo cannot be stopped, four stuck ones would fill the pool and block every
-// file operation of the process. The others wait in a queue, from which they can be taken back.
+// Not the limit of lookups: that is dns-lookups.ts, which they all go through.
 
-import dns from 'node:dns';
 import net from 'node:net';
 import { Address, familyOf } from './address.ts';
+import { type LookupDone, lookups } from './dns-lookups.ts';
 import {
+  type DatagramSink,
+  type DatagramTarget,
   type ListenHandle,
   type ListenSink,
   type ListenTarget,
+  type LookupLoad,
   type Network,
   type Pending,
   provideHostNetwork,
-  type Resolved,
   type Target,
   type TransportOptions,
 } from './network.ts';
+import { bindDatagrams } from './node-datagrams.ts';
 import { NodeTransport } from './node-transport.ts';
 import type { Transport } from './transport.ts';
 
 // Taken at load: patches never reach us.
-const { lookup } = dns;
 const { createServer } = net;
 
-const MOST_LOOKUPS = 3;
 /** How much Node may hold of a connection that we have paused. Ours to say: its default depends on the version. */
 const NODE_HIGH_WATER_MARK = 16_384;
 
-type LookupDone = (error: unknown, addresses: readonly Resolved[]) => void;
-
-class Lookup implements Pending {
-  readonly host: string;
-  readonly family: number;
-  readonly #done: LookupDone;
-  readonly #unheard: () => void;
-  #state: 'queued' | 'running' | 'cancelled' | 'done' = 'queued';
-
-  constructor(host: string, family: number, done: LookupDone, unheard: () => void) {
-    this.host = host;
-    this.family = family;
-    this.#done = done;
-    this.#unheard = unheard;
-  }
-
-  begin(ended: () => void): void {
-    this.#state = 'running';
-    lookup(this.host, { all: true, family: this.family }, (error, addresses) => {
-      ended();
-      const cancelled = this.#state === 'cancelled';
-      this.#state = 'done';
-      if (cancelled) this.#unheard();
-      else this.#done(error ?? undefined, addresses ?? []);
-    });
-  }
-
-  cancel(): boolean {
-    const before = this.#state;
-    if (before !== 'done') this.#state = 'cancelled';
-    return before !== 'running';
-  }
-
-  get cancelled(): boolean {
-    return this.#state === 'cancelled';
-  }
-}
-
 class NodeNetwork implements Network {
   readonly external = true;
-  #running = 0;
-  readonly #queue = new Set<Lookup>();
 
   lookup(host: string, family: number, done: LookupDone, unheard: () => void): Pending {
-    const asked = new Lookup(host, family, done, unheard);
-    this.#queue.add(asked);
-    this.#next();
-    return {
-      cancel: () => {
-        this.#queue.delete(asked);
-        return asked.cancel();
-      },
-    };
+    return lookups.ask(host, family, done, unheard);
   }
 
-  #next(): void {
-    for (const asked of this.#queue) {
-      if (this.#running === MOST_LOOKUPS) return;
-      this.#queue.delete(asked);
-      this.#running += 1;
-      asked.begin(() => {
-        this.#running -= 1;
-        this.#next();
-      });
-    }
+  bind(target: DatagramTarget, sink: DatagramSink): Pending {
+    return bindDatagrams(target, sink);
+  }
+
+  lookupLoad(): LookupLoad {
+    return lookups.load();
   }
 
   connect(

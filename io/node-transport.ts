@@ -13,6 +13,7 @@
 
 import net from 'node:net';
 import { Address } from './address.ts';
+import { confirmEnd, turnNow } from './confirmed-end.ts';
 import type { Pending, Target, TransportOptions } from './network.ts';
 import type { Transport, TransportSink } from './transport.ts';
 
@@ -43,6 +44,9 @@ export class NodeTransport implements Transport {
   // behind it, whose callback says that it has left.
   #watching = false;
   #ending = false;
+  /** The turn before the last bytes came. */
+  #cameIn = Number.NaN;
+  #stopAsking: (() => void) | undefined = undefined;
   readonly #left = (): void => {
     this.#watching = false;
     this.#sink.taken();
@@ -82,7 +86,10 @@ export class NodeTransport implements Transport {
       allowHalfOpen: true,
       onread: {
         buffer: readBuffer,
-        callback: (length, bytes) => transport.#sink.received(bytes as Buffer, length, true),
+        callback(length, bytes) {
+          transport.#cameIn = turnNow();
+          return transport.#sink.received(bytes as Buffer, length, true);
+        },
       },
     } as net.NetConnectOpts);
     transport.#socket = socket;
@@ -117,7 +124,9 @@ export class NodeTransport implements Transport {
         this.#sink.failed(error);
       });
     }
-    socket.on('end', () => this.#sink.ended());
+    socket.on('end', () => {
+      this.#stopAsking = confirmEnd(socket, this.#cameIn, () => this.#sink.ended());
+    });
     socket.on('close', () => this.#sink.closed());
   }
 
@@ -146,12 +155,15 @@ export class NodeTransport implements Transport {
       return;
     }
     socket.on('data', (chunk: Buffer) => {
+      this.#cameIn = turnNow();
       if (!this.#sink.received(chunk, chunk.length, false)) socket.pause();
     });
     socket.resume();
   }
 
   resume(): void {
+    // What Node held back comes now, the end too if it has seen that already.
+    this.#cameIn = turnNow();
     this.#socket.resume();
   }
 
@@ -184,6 +196,7 @@ export class NodeTransport implements Transport {
 
   destroy(): void {
     this.#sink = nobody;
+    this.#stopAsking?.();
     this.#socket.destroy();
   }
 }

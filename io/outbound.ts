@@ -19,7 +19,7 @@ import { Wait } from '../core/wait.ts';
 import { type Waiter, WaitList } from '../core/wait-list.ts';
 import type { WriteProgress } from './errors.ts';
 import type { Transport } from './transport.ts';
-import { type Piece, WriteQueue } from './write-queue.ts';
+import { type Pieces, WriteQueue } from './write-queue.ts';
 
 /** What the writing side needs to know of its stream. */
 export interface OutboundOwner {
@@ -68,7 +68,7 @@ export class Outbound implements Outlet, WriteProgress {
     return this.#state === 'open';
   }
 
-  write(piece: Piece, size: number): WriteWait {
+  write(piece: Pieces, size: number): WriteWait {
     return new WriteWait(this, piece, size);
   }
 
@@ -78,7 +78,7 @@ export class Outbound implements Outlet, WriteProgress {
   }
 
   /** Queue `piece` if there is room; false if somebody has to wait. Throws if nothing can be written any more. */
-  offer(piece: Piece, size: number): boolean {
+  offer(piece: Pieces, size: number): boolean {
     if (this.#state !== 'open') throw this.#refusal('write');
     if (size === 0) return true;
     if (this.#writers.size > 0) return false;
@@ -161,8 +161,9 @@ export class Outbound implements Outlet, WriteProgress {
     this.#fireFlushers(() => this.owner.closedError('flush'));
   }
 
-  #push(piece: Piece, size: number): void {
-    this.#queue.push(piece, size);
+  #push(piece: Pieces, size: number): void {
+    if (typeof piece === 'string' || piece instanceof Uint8Array) this.#queue.push(piece, size);
+    else this.#queue.pushAll(piece, size);
     this.bytesQueued += size;
     if (this.#isOutlet) return;
     this.#isOutlet = true;
@@ -243,11 +244,11 @@ export class Outbound implements Outlet, WriteProgress {
 }
 
 export class WriteWait extends Wait<void> {
-  readonly piece: Piece;
+  readonly piece: Pieces;
   readonly size: number;
   readonly #outbound: Outbound;
 
-  constructor(outbound: Outbound, piece: Piece, size: number) {
+  constructor(outbound: Outbound, piece: Pieces, size: number) {
     super();
     this.#outbound = outbound;
     this.piece = piece;

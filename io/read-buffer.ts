@@ -83,6 +83,11 @@ export class ReadBuffer {
     return copy;
   }
 
+  /** The bytes from `start` to `end`, where they are: good until something is added or taken. */
+  view(start: number, end: number): Buffer {
+    return this.#bytes.subarray(this.#start + start, this.#start + end);
+  }
+
   /** Take the first `count` bytes, which must be there. The result is the caller's own. */
   take(count: number): Buffer {
     if (count === this.#end - this.#start && this.#mayHandOut(count)) {

@@ -2,7 +2,7 @@
 //
 // The handlers are children of one scope, so nothing outlives serve(). Whatever a handler does, its connection is closed when it ends, and an error in
 // one is reported to the hub and touches no other. An error that the peer brings about on its own connection (a reset, an end inside a line, a
-// line without end) is no news for anyone else, and must not end the server: it is counted and not reported.
+// line without end, a message that cannot be decoded) is no news for anyone else, and must not end the server: it is counted and not reported.
 //
 // How it ends: the listener is closed by somebody (handlers go on, serve returns when the last has ended), or serve is killed (no more
 // connections; handlers that only wait for their peer are killed at once, the others get their grace and are killed then).
@@ -19,6 +19,7 @@ import { shield } from '../core/shield.ts';
 import { timeout } from '../core/timeout.ts';
 import { checkOptions, own, ownCount, ownMs, shownValue } from './address.ts';
 import { ConnectionResetError, IncompleteReadError, LineTooLongError } from './errors.ts';
+import { DecodeError, FrameTooLargeError, PipeError } from './framing-errors.ts';
 import { Listener } from './listen.ts';
 import type { Socket } from './socket.ts';
 
@@ -40,8 +41,8 @@ export interface ServeOptions {
  *
  * Switches. `handler(socket)` runs in a greenlet of its own. When it returns, what it wrote is sent and the connection closed; when it throws or is killed the
  * connection is closed at once. An error that it throws goes to the hub's `error` event, except one that its peer brings about (a reset, an end inside
- * a line, a line without end): `listener.stats` counts them all. However serve ends, the listener is
- * closed and no handler is left. A serve that is killed before its first step never
+ * a line, a line without end, a message that cannot be decoded): `listener.stats` counts them all. However serve ends, the listener is closed and no
+ * handler is left. A serve that is killed before its first step never
  * runs, and leaves the listener to whoever opened it.
  *
  * @throws TypeError or RangeError, at the call, for bad arguments. @throws Killed if the greenlet is killed, after the handlers' grace.
@@ -174,15 +175,21 @@ class Serving {
 
   #failed(error: unknown): void {
     this.#listener.stats.handlerErrors += 1;
-    if (
-      error instanceof ConnectionResetError ||
-      error instanceof IncompleteReadError ||
-      error instanceof LineTooLongError
-    )
-      return;
+    if (isOfPeer(error instanceof PipeError ? error.cause : error)) return;
     const me = kernel.current;
     me.scope.scheduler.report(error, me);
   }
+}
+
+/** Can any peer bring this about, at any time? */
+function isOfPeer(error: unknown): boolean {
+  return (
+    error instanceof ConnectionResetError ||
+    error instanceof IncompleteReadError ||
+    error instanceof LineTooLongError ||
+    error instanceof FrameTooLargeError ||
+    error instanceof DecodeError
+  );
 }
 
 /** One connection that is being served. */

@@ -20,15 +20,15 @@ import { handleClosed, handleOpened } from './handles.ts';
 import { Inbound, type InboundOwner } from './inbound.ts';
 import { Outbound, type OutboundOwner } from './outbound.ts';
 import { ReadExactly, ReadLine, ReadSome, ReadUntil, type TextEncoding } from './reads.ts';
+import { iterate } from './stream-iterator.ts';
 import type { Transport, TransportSink } from './transport.ts';
+import { checkSize, MOST_WRITTEN, pieceOf, sizeOf, type Writable } from './writable.ts';
 import type { Piece } from './write-queue.ts';
 
 const DEFAULT_LINE_LIMIT = 65_536;
 export const DEFAULT_HIGH_WATER_MARK = 65_536;
 const DRAIN_MS = 10_000;
 const LINGER_MS = 1_000;
-/** A write larger than this is refused: operating systems take no more at once. */
-const MOST_WRITTEN = 2 ** 31 - 1;
 
 export interface SocketOptions {
   /** False: end our side as soon as the peer has ended its own. True by default. */
@@ -53,9 +53,6 @@ export interface CloseOptions {
   /** How long to wait for the peer's end after that: 1,000 ms by default. */
   readonly lingerMs?: number | undefined;
 }
-
-/** What may be written. */
-export type Writable = string | ArrayBufferView | ArrayBufferLike;
 
 /** One end of a connection. connect() and accept() make them. */
 export class Socket {
@@ -103,6 +100,11 @@ export class Socket {
   /** Does a greenlet wait to read, with nothing half read? @internal */
   get awaitsPeer(): boolean {
     return this.#inbound.waiting && this.#inbound.buffer.size === 0;
+  }
+
+  /** The reading side, for other ways to read. @internal */
+  get inbound(): Inbound {
+    return this.#inbound;
   }
 
   /** True after close(). */
@@ -206,10 +208,26 @@ export class Socket {
    * while we wait. @throws ConnectionResetError if the connection is lost, then and ever after. @throws Killed if the greenlet is killed while it waits.
    */
   write(data: Writable): Waitable<void> {
-    const piece = pieceOf(data);
-    const size = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
-    if (size > MOST_WRITTEN) throw rangeError(`write takes at most 2147483647 bytes at once, not ${size}`);
-    return this.#outbound.write(piece, size);
+    const piece = pieceOf(data, 'write');
+    return this.#outbound.write(piece, checkSize(sizeOf(piece), 'write'));
+  }
+
+  /**
+   * Write `pieces`, one after the other: all of them are queued at once, or none. What is said of `write` holds for all of them together.
+   *
+   * Switches only if there is no room. @throws TypeError if `pieces` is no array. Otherwise as `write`.
+   */
+  writev(pieces: readonly Writable[]): Waitable<void> {
+    if (!Array.isArray(pieces)) throw typeError(`writev takes an array, not ${shownValue(pieces)}`);
+    const checked: Piece[] = [];
+    let size = 0;
+    for (const data of pieces as readonly Writable[]) {
+      const piece = pieceOf(data, 'writev');
+      if (piece.length === 0) continue;
+      checked.push(piece);
+      size += sizeOf(piece);
+    }
+    return this.#outbound.write(checked, checkSize(size, 'writev'));
   }
 
   /**
@@ -230,6 +248,11 @@ export class Socket {
   /** `using`: close at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** `for await (const chunk of socket)` in ordinary code: as toAsyncIterable(socket), so leaving the loop early closes the socket. */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    return iterate<Buffer>(this, true);
   }
 
   /**
@@ -268,6 +291,8 @@ export class Socket {
       // What has left needs no time, also if none is given.
       if (this.#outbound.bytesQueued > 0 && !this.#outbound.settled()) yield* timeout(drainMs, this.flush());
       this.end();
+      // Some streams take time to end after all has left.
+      if (this.#outbound.backlog > 0) yield* timeout(drainMs, this.flush());
       yield* timeout(lingerMs, this.#untilPeerEnds(), { else: undefined });
     } finally {
       this.close();
@@ -290,7 +315,7 @@ export class Socket {
 
   /** `socket 127.0.0.1:4000 -> 127.0.0.1:80`. */
   toString(): string {
-    return `socket ${this.localAddress} -> ${this.remoteAddress}`;
+    return this.#transport.name ?? `socket ${this.localAddress} -> ${this.remoteAddress}`;
   }
 }
 
@@ -313,7 +338,8 @@ class Link implements TransportSink, InboundOwner, OutboundOwner {
   }
 
   lost(op: string, cause: unknown): Error {
-    return new ConnectionResetError(`${op} on ${this.toString()}`, cause, this.outbound);
+    const what = `${op} on ${this.toString()}`;
+    return this.transport.lost?.(what, cause, this.outbound) ?? new ConnectionResetError(what, cause, this.outbound);
   }
 
   closedError(op: string): ClosedError {
@@ -346,23 +372,6 @@ class Link implements TransportSink, InboundOwner, OutboundOwner {
     this.inbound.fail(undefined);
     handleClosed(this.#socket);
   }
-}
-
-function pieceOf(data: unknown): Piece {
-  if (typeof data === 'string') return data;
-  if (data instanceof Uint8Array && !isShared(data.buffer)) return data;
-  if (ArrayBuffer.isView(data)) {
-    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    return isShared(data.buffer) ? Buffer.from(bytes) : bytes;
-  }
-  if (data instanceof ArrayBuffer) return Buffer.from(data);
-  // Another thread may write to it at any time, so it is copied.
-  if (isShared(data)) return Buffer.from(Buffer.from(data));
-  throw typeError(`write takes a string, a typed array, a DataView or an ArrayBuffer, not ${shownValue(data)}`);
-}
-
-function isShared(memory: unknown): memory is SharedArrayBuffer {
-  return typeof SharedArrayBuffer === 'function' && memory instanceof SharedArrayBuffer;
 }
 
 function checkMost(max: number, op: string): number {

@@ -10,6 +10,7 @@
 //   write, end, resume and destroy never throw and never wait, and do nothing after closed
 
 import type { Address } from './address.ts';
+import type { WriteProgress } from './errors.ts';
 
 /** What a transport tells the one that reads and writes it. */
 export interface TransportSink {
@@ -32,6 +33,8 @@ export interface TransportSink {
 export interface Transport {
   /** As of the network that it belongs to. */
   readonly external: boolean;
+  /** What it is called in messages; by its addresses if absent. */
+  readonly name?: string | undefined;
   readonly localAddress: Address;
   readonly remoteAddress: Address;
   /** Bytes that were written and have not reached the operating system. */
@@ -50,4 +53,6 @@ export interface Transport {
   end(): void;
   /** Give everything up, at once. */
   destroy(): void;
+  /** The error of `what` after the connection failed with `cause`; a ConnectionResetError if absent. */
+  lost?(what: string, cause: unknown, progress: WriteProgress): Error;
 }

@@ -13,6 +13,9 @@ const MOST_GATHERED = 65_536;
 
 export type Piece = string | Uint8Array;
 
+/** What is queued at once, or not at all: a piece, or several, none of them empty. */
+export type Pieces = Piece | readonly Piece[];
+
 export class WriteQueue {
   /** Bytes in the queue. */
   size = 0;
@@ -33,6 +36,12 @@ export class WriteQueue {
       this.#before.push(last);
       this.#last = piece;
     }
+  }
+
+  /** Add pieces of `size` bytes in all. */
+  pushAll(pieces: readonly Piece[], size: number): void {
+    this.size += size;
+    for (const piece of pieces) this.push(piece, 0);
   }
 
   clear(): void {
