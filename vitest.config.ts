@@ -1,4 +1,4 @@
-// vitest.config.ts: what `npm test` runs: everything under tests/ but tests/long.
+// vitest.config.ts: what `npm test` runs: everything under tests/ but tests/long and what is as slow as that.
 //
 // The public names lead to the sources, so that no test needs a build. Each test file gets a process of its own, because the kernel is
 // one per realm. No retries: a test that passes the second time is a bug that we do not know yet.
@@ -15,13 +15,23 @@ export const alias = [
   { find: /^tendril\/eslint$/, replacement: source('./eslint/index.ts') },
 ];
 
+/** What `npm run test:long` runs instead: together they would not fit into two minutes. */
+export const slow = [
+  'tests/long/**/*.test.ts',
+  'tests/eslint/**/*.test.ts',
+  'tests/io/fuzz-*.test.ts',
+  'tests/io/stdio-terminal.test.ts',
+];
+
 export default defineConfig({
   resolve: { alias },
   test: {
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/long/**', 'tests/.tmp/**', '**/node_modules/**'],
+    exclude: [...slow, 'tests/.tmp/**', '**/node_modules/**'],
     pool: 'forks',
     isolate: true,
+    // One for each core: the default leaves one idle, which is half of a small machine.
+    maxWorkers: '100%',
     retry: 0,
     testTimeout: 10_000,
     hookTimeout: 10_000,

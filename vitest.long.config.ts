@@ -1,13 +1,13 @@
-// vitest.long.config.ts: what `npm run test:long` runs: tests/long alone, one file at a time.
+// vitest.long.config.ts: what `npm run test:long` runs: tests/long and other slow files, one file at a time.
 //
 // These take minutes, or need the machine to themselves to measure memory or time. `.ci/run` runs them once, on one version of Node.
 import { defineConfig } from 'vitest/config';
-import { alias } from './vitest.config.ts';
+import { alias, slow } from './vitest.config.ts';
 
 export default defineConfig({
   resolve: { alias },
   test: {
-    include: ['tests/long/**/*.test.ts'],
+    include: slow,
     pool: 'forks',
     isolate: true,
     fileParallelism: false,
