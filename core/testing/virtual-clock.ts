@@ -10,11 +10,11 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { rangeError } from '../bad-argument.ts';
+import { rangeError, typeError } from '../bad-argument.ts';
 import { ClosedError, UsageError } from '../errors.ts';
 import type { Greenlet } from '../greenlet.ts';
 import { kernel } from '../kernel.ts';
-import type { Body } from '../op.ts';
+import { type Body, nameOf } from '../op.ts';
 import { parkedReport } from '../quiescence.ts';
 import { requireMs } from '../sleep.ts';
 import { run, spawn } from '../spawn.ts';
@@ -56,6 +56,8 @@ export class VirtualClock {
 
   /** @internal */
   constructor(options: VirtualClockOptions, host: ClockHost) {
+    if (typeof options !== 'object' || options === null)
+      throw typeError(`virtualClock: options must be an object, not ${nameOf(options)}`);
     this.#warnAfterMs = requireMs(options.warnAfterMs ?? 2000, 'virtualClock');
     this.#warn = options.warn ?? ((warning) => host.warn(warning));
     this.world = new ClockWorld(options.seed ?? 1, host, {

@@ -19,7 +19,7 @@ import {
 } from '../../core/testing/simulate.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import type { Faults } from './simulated-nemesis.ts';
-import type { SimulatedNetworkOptions } from './simulated-network.ts';
+import { checkSettings, type SimulatedNetworkOptions } from './simulated-settings.ts';
 import { type SimulatedWorld, worldMaker } from './simulated-world.ts';
 
 /** The network of each world, and its random faults, which end with `heal`. */
@@ -54,7 +54,7 @@ export function simulate<T>(
   body: (world: SimulatedWorld) => Op<T>,
   options: SimulateOptions = {},
 ): Promise<SimulationReport<T>> {
-  return simulateIn(body, options, hostFor(options));
+  return checked(() => simulateIn(body, options, hostFor(options)));
 }
 
 /**
@@ -85,10 +85,13 @@ export function replay<T>(
   return guarded(options, (guard) => replayIn(token, body, options, { ...hostFor(options), guard }));
 }
 
-async function guarded<T>(
-  { guard = true }: GuardedOptions,
-  action: (guard: Guard | undefined) => Promise<T>,
-): Promise<T> {
+/** What is wrong with the options rejects, as everything else does. */
+async function checked<T>(action: () => Promise<T>): Promise<T> {
+  return action();
+}
+
+async function guarded<T>(options: GuardedOptions, action: (guard: Guard | undefined) => Promise<T>): Promise<T> {
+  const guard = options?.guard ?? true;
   if (guard === false) return action(undefined);
   const watching = new Guard(guard === true ? {} : guard);
   try {
@@ -99,8 +102,11 @@ async function guarded<T>(
 }
 
 function hostFor(options: NetworkOptions): ExploreHost<SimulatedWorld> {
+  // The core refuses options that are no object.
+  const network = networkOptions(options ?? {});
+  checkSettings(network);
   return {
-    makeWorld: worldMaker(networkOptions(options)),
+    makeWorld: worldMaker(network),
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     hold() {
       const interval = setInterval(() => {}, LONGEST_MS);

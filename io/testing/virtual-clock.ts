@@ -26,7 +26,7 @@ const host: ClockHost = {
  *
  * Never switches. Nothing of the process's own scheduler is touched, and real timers, `Date` and promises are what they were.
  *
- * @throws TypeError if `warnAfterMs` is no number.
+ * @throws TypeError if `options` is no object or `warnAfterMs` no number.
  * @see https://trio.readthedocs.io/en/stable/reference-testing.html#trio.testing.MockClock
  */
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {

@@ -687,6 +687,7 @@ describe('Bad arguments', () => {
       () => advance('5'),
       () => advance(-1),
       () => advance(Number.POSITIVE_INFINITY),
+      () => virtualClock(5 as never),
       () => virtualClock({ warnAfterMs: Number.NaN }),
     ];
     expect(calls.map((call) => String(thrownAtCall(call)))).toEqual([
@@ -694,6 +695,7 @@ describe('Bad arguments', () => {
       'TypeError: advance takes milliseconds as a number, not the string "5"',
       'RangeError: advance takes a finite number of milliseconds from 0 on, not -1',
       'RangeError: advance takes a finite number of milliseconds from 0 on, not Infinity',
+      'TypeError: virtualClock: options must be an object, not the number 5',
       'TypeError: virtualClock takes milliseconds as a number, not the number NaN',
     ]);
   });

@@ -386,6 +386,20 @@ describe('bad input', () => {
     ['null as a scheduler', () => explore(threeByThree, { schedulers: [null as never] }), /a schedule is 'random'/],
     ['a depth', () => explore(threeByThree, { schedulers: [{ pct: 0 }] }), /not \{"pct":0\}/],
     ['a scheduler', () => explore(threeByThree, { schedulers: ['fast' as never] }), /a schedule is 'random'/],
+    ['null as options', () => explore(threeByThree, null as never), /options must be an object, not null/],
+    ['null as options of simulate', () => simulate(threeByThree, null as never), /options must be an object, not null/],
+    ['null as options of replay', () => replay('t1.', threeByThree, null as never), /options must be an object/],
+    ['an unknown fault', () => explore(threeByThree, { faults: { rest: 1 } as never }), /rest/],
+    ['a latency', () => simulate(threeByThree, { net: { latency: 'low' as never } }), /latency/],
+    ['half a heal', () => explore(threeByThree, { heal: { afterMs: 1 } as never }), /withinMs is missing/],
+    ['a heal that is none', () => simulate(threeByThree, { heal: 5 as never }), /heal is \{afterMs, withinMs\}/],
+    ['a limit in steps', () => simulate(threeByThree, { maxSteps: 0 }), /maxSteps is a number >= 1/],
+    ['a limit in ms', () => simulate(threeByThree, { maxMs: '5' as never }), /maxMs is a number/],
+    ['a limit in turns', () => explore(threeByThree, { maxTurns: Number.NaN }), /maxTurns is a number >= 1/],
+    ['shrinks', () => explore(threeByThree, { maxShrinks: -1 }), /maxShrinks is a number >= 0/],
+    ['leaks', () => explore(threeByThree, { leaks: 'maybe' as never }), /leaks is 'fail' or 'ignore'/],
+    ['a seed of simulate', () => simulate(threeByThree, { seed: 'x' as never }), /seed is a number/],
+    ['no body for simulate', () => simulate(undefined as never), /simulate takes a generator function/],
   ])('refuses %s', async (_, act, message) => {
     const error = await rejection(act());
     expect((error as Error).message).toMatch(message);

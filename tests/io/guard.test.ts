@@ -10,8 +10,19 @@ import net from 'node:net';
 import timersPromises from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import zlib from 'node:zlib';
-import { Channel, type Op, run, sleep, spawn, spawnWith, timeout, yieldNow } from 'tendril';
-import { simulate } from 'tendril/testing';
+import {
+  Channel,
+  files,
+  type Op,
+  run,
+  sleep,
+  spawn,
+  spawnWith,
+  process as tendrilProcess,
+  timeout,
+  yieldNow,
+} from 'tendril';
+import { explore, simulate } from 'tendril/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Scheduler } from '../../core/scheduler.ts';
 import { Guard, type GuardOptions, RealHandleError } from '../../io/testing/guard.ts';
@@ -296,6 +307,22 @@ describe('Guard', () => {
     await verdict(() => setImmediate(ignore));
     hook.disable();
     expect(types).toContain('Immediate');
+  });
+
+  it.each([
+    ['a child', 'PROCESSWRAP', () => tendrilProcess.exec('true', [])],
+    ['a file', 'FSREQCALLBACK', () => files.readFile(file)],
+  ] as const)('ends a run that waits for %s, at once, and does not keep the process waiting', async (_, type, wait) => {
+    const found = explore(
+      function* () {
+        yield* wait() as Op<unknown>;
+      },
+      { seeds: 3 },
+    );
+    await expect(found).rejects.toMatchObject({
+      code: 'ERR_EXPLORATION',
+      message: expect.stringContaining(`(${type}) inside a simulation`),
+    });
   });
 
   it('is told of misuse', () => {
