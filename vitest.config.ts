@@ -33,8 +33,8 @@ export default defineConfig({
     // One for each core: the default leaves one idle, which is half of a small machine.
     maxWorkers: '100%',
     retry: 0,
-    testTimeout: 10_000,
-    hookTimeout: 10_000,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     teardownTimeout: 5_000,
     // `npm run coverage`. Types only, or re-exports only: nothing in them runs.
     coverage: {

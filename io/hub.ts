@@ -5,13 +5,18 @@
 // Source: gevent's hub.
 
 import { typeError } from '../core/bad-argument.ts';
+import { UsageError } from '../core/errors.ts';
 import type { EventListeners } from '../core/events.ts';
 import { install } from '../core/install.ts';
 import type { Instrument } from '../core/instruments.ts';
+import { kernel } from '../core/kernel.ts';
 import { parkedReport } from '../core/quiescence.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import { spawn } from '../core/spawn.ts';
+import { checkOptions, own, ownMs } from './address.ts';
 import { NodeDriver } from './node-driver.ts';
+import { ParkedSince } from './parked-since.ts';
+import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
 const driver = new NodeDriver();
 /** @internal */
@@ -37,8 +42,15 @@ export interface HubStats {
   readonly staleWakes: number;
 }
 
+export interface ReportOptions {
+  /** Only who has been in one wait for so long, as seen by earlier calls with this option. */
+  readonly blockedForMs?: number | undefined;
+}
+
 /** The one hub of this process. */
 export class Hub {
+  readonly #parkedSince = new ParkedSince();
+
   /**
    * Have `listener` called on `event`: `error` (an error that nobody could be given; without a listener it ends the process), `killIgnored` (a
    * greenlet swallows Killed), `leak` (greenlets are parked for ever although every run() has ended). Returns a function that unlinks it.
@@ -66,9 +78,58 @@ export class Hub {
     };
   }
 
-  /** Who waits for what, with the stack of each parked greenlet. Never switches; costs some microseconds a greenlet. */
-  report(): string {
-    return parkedReport(scheduler.greenlets());
+  /**
+   * Tell who waits for what, with the stack of each parked greenlet. Never switches; costs some microseconds a greenlet.
+   *
+   * With `blockedForMs` only those that earlier calls with that option found in the same wait at least so long ago: ask every few seconds,
+   * and what nobody will ever wake comes to light. Empty if there is none.
+   *
+   * @throws TypeError or RangeError for a bad `blockedForMs`.
+   */
+  report(options: ReportOptions = {}): string {
+    const given = checkOptions(options, 'report');
+    const greenlets = scheduler.greenlets();
+    if (own(given, 'blockedForMs') === undefined) return parkedReport(greenlets);
+    const forMs = ownMs(given, 'blockedForMs', 0, 'report');
+    return parkedReport(this.#parkedSince.longer(greenlets, forMs, scheduler.driver.now()));
+  }
+
+  /**
+   * Start a watchdog: a thread that notices when the event loop is blocked, and tells which greenlet runs and its stack. Costs next to nothing until then.
+   *
+   * @throws UsageError if one runs already. @throws TypeError or RangeError for bad options.
+   * @see https://www.gevent.org/monitoring.html
+   */
+  watchdog(options: WatchdogOptions = {}): Watchdog {
+    return new Watchdog(options);
+  }
+
+  /**
+   * Give ordinary code a promise that resolves when no greenlet but daemons is alive. Those who come meanwhile are waited for too.
+   *
+   * It starts nothing and kills nothing, and does not keep the process alive. In a greenlet it would wait for itself.
+   *
+   * @throws UsageError in a greenlet. @see https://www.gevent.org/api/gevent.hub.html#gevent.hub.Hub.join
+   */
+  drain(): Promise<void> {
+    if (kernel.current !== kernel.nobody)
+      throw new UsageError('drain() would wait for the greenlet that calls it: use scope() or joinAll()');
+    return new Promise((resolve) => {
+      if (scheduler.live === 0) {
+        resolve();
+        return;
+      }
+      const remove = scheduler.instrument({
+        ended() {
+          // The count is right, and nobody new is there, when the turn is over.
+          scheduler.atTurnEnd(() => {
+            if (scheduler.live > 0) return;
+            remove();
+            resolve();
+          });
+        },
+      });
+    });
   }
 
   /** Call `callback` at the end of a turn, outside every greenlet. What it throws goes to the `error` event. */

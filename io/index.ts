@@ -154,7 +154,7 @@ export { type FrameLimit, fixedSizeCodec, type LengthPrefix, lengthPrefixedCodec
 export { delimiterCodec, type LineCodecOptions, lineCodec } from './framing-marks.ts';
 export { type OpenHandles, openHandles } from './handles.ts';
 export { BodyTooLargeError, BodyUsedError, HttpError, IncompleteBodyError, ParseError } from './http.ts';
-export { type Hub, type HubStats, hub } from './hub.ts';
+export { type Hub, type HubStats, hub, type ReportOptions } from './hub.ts';
 export { Listener, type ListenerStats, type ListenOptions, listen } from './listen.ts';
 export { main } from './main.ts';
 export { type MemoryOptions, memoryPair } from './memory-pair.ts';
@@ -172,8 +172,16 @@ export {
   type SocketOptions,
 } from './socket.ts';
 export { type AsyncIterableOptions, type Iterated, toAsyncIterable } from './stream-iterator.ts';
+export {
+  type StopOptions,
+  StreamServer,
+  type StreamServerListeners,
+  type StreamServerOptions,
+  type StreamServerState,
+} from './stream-server.ts';
 export { type UdpEndpoint, type UdpOptions, udp } from './udp.ts';
 export { until } from './until.ts';
+export type { Stall, Watchdog, WatchdogOptions } from './watchdog.ts';
 export {
   fromReadableStream,
   fromTransformStream,

@@ -346,7 +346,7 @@ describe.each([
   );
 });
 
-describe('The registry of waits', () => {
+describe('F95: the registry of waits', () => {
   it('has a row, or a reason to have none, for every class of core/ that extends Wait', () => {
     const folder = fileURLToPath(new URL('../../core/', import.meta.url));
     const bases = new Map<string, string>();

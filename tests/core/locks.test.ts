@@ -106,7 +106,7 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
       expect(log).toEqual(['a in', 'a out', 'b in', 'b out', 'c in', 'c out']);
     }));
 
-  it('S6 is not taken by a waiter that is killed, and the next one is served', () =>
+  it('S6, F107: is not taken by a waiter that is killed, and the next one is served', () =>
     play(function* () {
       const { lock, waiting } = make();
       const log: string[] = [];

@@ -58,7 +58,7 @@ describe('S3 Kill is level-triggered', () => {
       expect(victim.outcome).toMatchObject({ ok: false, killed: true });
     }));
 
-  it('ends, after the 1000th delivery, a greenlet that ignores its kill: failed, KillIgnoredError', () =>
+  it('F96: ends, after the 1000th delivery, a greenlet that ignores its kill: failed, KillIgnoredError', () =>
     play(function* () {
       const count = { deliveries: 0 };
       const victim = spawnQuietly(() => ignoring(() => sleep(1000), count));
@@ -70,7 +70,7 @@ describe('S3 Kill is level-triggered', () => {
       expect(victim.outcome).toMatchObject({ ok: false, error, killed: true });
     }));
 
-  it('raises killIgnored once, with a stack, at the 100th delivery', () =>
+  it('F96: raises killIgnored once, with a stack, at the 100th delivery', () =>
     play(function* () {
       const events: [Greenlet, Killed][] = [];
       world().events.on('killIgnored', (greenlet, killed) => events.push([greenlet, killed]));

@@ -26,7 +26,7 @@ import { describe, expect, it } from 'vitest';
 import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
 
 describe('S11 Deadlock in a closed world', () => {
-  it('rejects run() at once with who waits for what, and where', async () => {
+  it('F92: rejects run() at once with who waits for what, and where', async () => {
     const jobs = new Channel<number>(0, { name: 'jobs' });
     const permits = new Semaphore(0, { name: 'permits' });
     const error = (await play(function* () {
@@ -189,7 +189,7 @@ describe('S11 Deadlock in a closed world', () => {
 });
 
 describe('S11 A cycle of owned locks and joins is thrown at once', () => {
-  it('in the greenlet that closes it, naming both holders', () =>
+  it('F91: in the greenlet that closes it, naming both holders', () =>
     play(function* () {
       const [a, b] = [new Mutex({ name: 'A' }), new Mutex({ name: 'B' })];
       const first = spawnWith({ name: 'first' }, function* () {

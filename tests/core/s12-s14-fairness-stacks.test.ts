@@ -62,7 +62,7 @@ describe('S12 Fairness', () => {
     }),
   );
 
-  it('keeps permits exact and serves the next when a waiter is killed, before and after the hand-over', () =>
+  it('F107: keeps permits exact and serves the next when a waiter is killed, before and after the hand-over', () =>
     play(function* () {
       const permits = new Semaphore(1);
       const order: number[] = [];
@@ -243,7 +243,7 @@ describe('S14 Stacks', () => {
     ['completes at once', () => new Channel<number>(1).send(1)],
     ['selects', () => timeout(5, new Channel<number>().receive(), { else: 0 })],
   ])(
-    'ends recursion by yield* over 20,000 levels in RangeError, in that greenlet only, where the innermost %s',
+    'F109: ends recursion by yield* over 20,000 levels in RangeError, in that greenlet only, where the innermost %s',
     (_what, op) =>
       play(function* () {
         const order: string[] = [];

@@ -594,6 +594,25 @@ describe('S18 Misuse is named: what only an iterator of one’s own can do', () 
       expect([world().timeouts.size, world().greenlets()]).toEqual([0, [current()]]);
     }));
 
+  it('F101: to wake a greenlet twice: an InternalError at the second wake, and it is resumed once', () =>
+    play(function* () {
+      let resumed = 0;
+      const victim = spawnQuietly(function* () {
+        yield* sleep(1000);
+        resumed += 1;
+        yield* sleep(1);
+      });
+      yield* yieldNow();
+      victim.waitingOn?.retract(victim);
+      victim.fire(undefined, 0);
+      expect(() => victim.fire(undefined, 0)).toThrow(InternalError);
+      yield* yieldNow();
+      expect([resumed, victim.state]).toEqual([1, 'parked']);
+      yield* victim.join();
+      expect(victim.outcome).toMatchObject({ ok: true });
+      expect(() => victim.fire(undefined, 0)).toThrow(/was woken while it was done/);
+    }));
+
   it('to answer nothing when it is resumed', () =>
     play(function* () {
       const silent = wrapped(sleep(1), (inner) => {

@@ -305,7 +305,7 @@ describe('S19: instruments', () => {
     expect(log.length).toBe(told);
   });
 
-  it('are taken out and reported once when they throw, and the run is unaffected', async () => {
+  it('F110: are taken out and reported once when they throw, and the run is unaffected', async () => {
     const errors: unknown[] = [];
     const off = hub.on('error', (error) => void errors.push(error));
     hub.instruments.add({

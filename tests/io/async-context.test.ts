@@ -19,7 +19,7 @@ describe('S17: AsyncLocalStorage in greenlets', () => {
     expect(scopeMode().mode).toBe('scope');
   });
 
-  it('keeps a store of its own in each of 1,000 greenlets over 100 switches', async () => {
+  it('F111: keeps a store of its own in each of 1,000 greenlets over 100 switches', async () => {
     const store = new AsyncLocalStorage<number>();
     const values = await run(function* () {
       const greenlets: Greenlet<number>[] = [];

@@ -137,7 +137,7 @@ describe('connect', () => {
       expect(yield* failure(connect({ path: '/nowhere/s' }))).toMatchObject({ name: 'ConnectError', code: 'ENOENT' });
     }).then(nothingLeft));
 
-  it('throws DnsError for a name that does not resolve', () =>
+  it('F56: throws DnsError for a name that does not resolve', () =>
     run(function* () {
       const error = yield* failure(connect({ host: 'nothing.invalid', port: 80 }));
       // Without a network the resolver cannot say more than that it does not know.
@@ -168,7 +168,7 @@ describe('connect', () => {
       bare.close();
     }).then(nothingLeft));
 
-  it('keeps at most three lookups in the thread pool, and takes back those that wait', () =>
+  it('F57: keeps at most three lookups in the thread pool, and takes back those that wait', () =>
     run(function* () {
       const network = networkOf(requireScheduler());
       let unheard = 0;
@@ -230,7 +230,7 @@ describe('connect', () => {
         expect(error).toBeInstanceOf(TimeoutError);
         expect(error.message).toContain(`connect to ${host}:${hanging.port}`);
         expect(now() - begin).toBeGreaterThanOrEqual(200);
-        expect(now() - begin).toBeLessThan(3000);
+        expect(now() - begin).toBeLessThan(15_000);
         const victim = spawn(() => connect(endpoint));
         yield* sleep(5);
         victim.kill();
@@ -342,7 +342,7 @@ async function connecting(network: ScriptedNetwork, name: string) {
 }
 
 describe('connect to a host with several addresses', () => {
-  it('begins the next one after 250 ms while the first is silent, families taking turns, and drops the losers', async () => {
+  it('F59: begins the next one after 250 ms while the first is silent, families taking turns, and drops the losers', async () => {
     const network = new ScriptedNetwork(
       { both: [six('6a'), six('6b'), four('4a')] },
       { '6a': 'silent', '4a': { connectedAfterMs: 5 }, '6b': 'silent' },

@@ -87,7 +87,7 @@ describe('dns.lookup', () => {
     expect(call(Object.create({ family: 5 }))).not.toThrow();
   });
 
-  it('throws DnsError with the code of the system, and asks again the next time', () =>
+  it('F56: throws DnsError with the code of the system, and asks again the next time', () =>
     run(function* () {
       for (let i = 0; i < 2; i += 1) {
         const error = yield* failure(dns.lookup('nothing.invalid'));
@@ -101,7 +101,7 @@ describe('dns.lookup', () => {
       }
     }).then(nothingLeft));
 
-  it('gives up after its time and says how many are stuck', () =>
+  it('F57: gives up after its time and says how many are stuck', () =>
     withStuckPool(function* (free) {
       const startMs = now();
       const victims = Array.from({ length: 5 }, () => spawn(() => failure(dns.lookup('localhost', { timeoutMs: 50 }))));
@@ -154,7 +154,7 @@ describe('dns.lookup', () => {
 });
 
 describe('The limit of lookups', () => {
-  it('holds for HTTP too, and a request that is killed leaves the queue', () =>
+  it('F57: holds for HTTP too, and a request that is killed leaves the queue', () =>
     withStuckPool(function* (free) {
       const server = http.createServer((_request, response) => response.end('hello'));
       const port = yield* until(

@@ -204,7 +204,7 @@ describe('A query', () => {
       expect(error).toMatchObject({ name: 'DnsError', code: 'ETIMEOUT', host: 'a.test' });
       // 140 and 280 ms, each up to 140 more, and sometimes a little less at random.
       expect(tookMs).toBeGreaterThanOrEqual(280);
-      expect(tookMs).toBeLessThan(1400);
+      expect(tookMs).toBeLessThan(7000);
       expect(log).toEqual(['udp 1 a.test', 'udp 1 a.test']);
     }));
 
@@ -214,7 +214,7 @@ describe('A query', () => {
       const error = yield* failure(resolver({ timeoutMs: 30 }).resolveTxt('a.test'));
       expect(error.message).toMatch(/^resolveTxt of a.test failed: ETIMEOUT/);
       expect(now() - startMs).toBeGreaterThanOrEqual(29);
-      expect(now() - startMs).toBeLessThan(1000);
+      expect(now() - startMs).toBeLessThan(3000);
       expect(hub.stats().orphans).toBe(0);
     }));
 

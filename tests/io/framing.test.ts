@@ -207,7 +207,7 @@ describe('lengthPrefixedCodec', () => {
     ['a varint of 2^70 - 1', { prefix: 'varint' }, 'ffffffffffffffffff7f', 2 ** 70],
     ['one more than its limit', { prefix: 1, limit: 4 }, '05', 5],
   ];
-  it.each(impossible)('refuses a length of %s before a byte of it has come', (_name, options, head, length) => {
+  it.each(impossible)('F62: refuses a length of %s before a byte of it has come', (_name, options, head, length) => {
     const decoder = new Decoder(lengthPrefixedCodec(options));
     decoder.push(Buffer.from(head, 'hex'));
     const error = thrown(() => decoder.next());
@@ -448,7 +448,7 @@ describe.each(kinds)('framed over %s', (_kind, over) => {
       expect([yield* values.receive(), yield* values.receive(), yield* values.receive()]).toEqual([[], null, null]);
     }));
 
-  it('loses nothing when a receiver is killed, or times out, in the middle of a value', () =>
+  it('F65: loses nothing when a receiver is killed, or times out, in the middle of a value', () =>
     withValues(function* (values, peer) {
       const bytes = frame({ whole: true });
       yield* peer.write(bytes.subarray(0, 5));
@@ -504,7 +504,7 @@ describe.each(kinds)('framed over %s', (_kind, over) => {
       expect(yield* failure(values.receive())).toBeInstanceOf(ClosedError);
     }));
 
-  it('throws IncompleteReadError, with what there is, when the peer ends inside a value', () =>
+  it('F63: throws IncompleteReadError, with what there is, when the peer ends inside a value', () =>
     withValues(function* (values, peer) {
       yield* peer.write(Buffer.from('\0\x09{"a"'));
       peer.end();
@@ -528,7 +528,7 @@ describe.each(kinds)('framed over %s', (_kind, over) => {
       expect((yield* failure(values.receive())).code).toBe('ECONNRESET');
     }));
 
-  it('throws FrameTooLargeError, now and ever after, and can still send', () =>
+  it('F62: throws FrameTooLargeError, now and ever after, and can still send', () =>
     withValues(
       function* (values, peer) {
         yield* peer.write('\0\x05[1,2]'); // 5 bytes are allowed, 6 are not

@@ -297,7 +297,7 @@ describe('What never ends', () => {
     ['a line of the default limit', (socket) => socket.readLine(), 65_538],
     ['a delimiter', (socket) => socket.readUntil('\r\n.\r\n', { limit: 1000 }), 1005],
   ];
-  it.each(flood)('%s is refused when its limit has come, and costs no more than that', async (_name, read, most) => {
+  it.each(flood)('F61: %s is refused when its limit has come, and costs no more than that', async (_name, read, most) => {
     const { value } = await simulate(function* () {
       const transport = new ChunkedTransport();
       const socket = socketOn(transport, 500);

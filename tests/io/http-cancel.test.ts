@@ -181,7 +181,7 @@ describe('A request to a server that accepts nothing', () => {
       yield* victim.join();
       const startedAt = performance.now();
       expect(yield* caught(client.get(url, { timeoutMs: 100 }))).toBeInstanceOf(TimeoutError);
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(performance.now() - startedAt).toBeLessThan(10_000);
       expect(openHandles().total).toBe(0);
     });
   });

@@ -38,7 +38,7 @@ function runProgram(source: string, env: NodeJS.ProcessEnv = {}): Promise<Ended>
 }
 
 describe.concurrent('a program', () => {
-  it('S11: waiting on a channel that nobody feeds ends with a DeadlockError that names who waits where, and runs its finally', async () => {
+  it('S11, F92: waiting on a channel that nobody feeds ends with a DeadlockError that names who waits where, and runs its finally', async () => {
     const { code, stdout, stderr } = await runProgram(`
       import { Channel, main } from 'tendril';
       main(function* body() {
@@ -52,7 +52,7 @@ describe.concurrent('a program', () => {
     expect(code).toBe(1);
   });
 
-  it('S11: a referenced timer gives no false alarm, an unreferenced one does not hide a deadlock', async () => {
+  it('S11, F93: a referenced timer gives no false alarm, an unreferenced one does not hide a deadlock', async () => {
     const wait = (unref: string) => `
       import { Channel, run } from 'tendril';
       const jobs = new Channel<number>();

@@ -54,7 +54,7 @@ describe.each(sides)('Reading from a %s', (side) => {
         expect(yield* reader.get()).toEqual(value);
       }));
 
-    it('leaves nothing behind when it is killed while it waits, and the next reader gets everything', () =>
+    it('F65: leaves nothing behind when it is killed while it waits, and the next reader gets everything', () =>
       withPair(side, function* (socket, peer) {
         const first = spawn(read, socket);
         yield* yieldNow();
@@ -189,7 +189,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       { highWaterMark: 1 },
     ));
 
-  it('throws IncompleteReadError at an end inside a line, a field or a count, and the data can still be read', () =>
+  it('F63: throws IncompleteReadError at an end inside a line, a field or a count, and the data can still be read', () =>
     withPair(side, function* (socket, peer) {
       peer.end('no newline');
       const errors = [
@@ -212,7 +212,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       });
     }));
 
-  it('throws IncompleteReadError in a reader that waits when the end comes', () =>
+  it('F63: throws IncompleteReadError in a reader that waits when the end comes', () =>
     withPair(side, function* (socket, peer) {
       const reader = spawn(function* () {
         return yield* socket.readExactly(10);
@@ -358,7 +358,7 @@ describe('readLine', () => {
       expect(yield* socket.readLine({ limit: 6 })).toBe('123456');
     }));
 
-  it('refuses an endless line after the limit and one high-water mark', () =>
+  it('F61: refuses an endless line after the limit and one high-water mark', () =>
     withPair('TCP client', function* (socket, peer) {
       const chunk = Buffer.alloc(10_000, 'x');
       const more = (): void => {
@@ -372,7 +372,7 @@ describe('readLine', () => {
       expect(socket.buffered).toBeLessThanOrEqual(65_536 + 2 * 65_536);
     }));
 
-  it('takes time in proportion to the bytes when a line comes in tiny pieces', async () => {
+  it('F66: takes time in proportion to the bytes when a line comes in tiny pieces', async () => {
     const { ReadBuffer } = await import('../../io/read-buffer.ts');
     const piece = Buffer.from('xy');
     const measure = (pieces: number): number => {

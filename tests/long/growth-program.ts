@@ -1,7 +1,21 @@
 // growth-program.ts: measures how one part of the kernel grows, and prints what it saw as JSON.
 //
 // Run by growth.test.ts, each measurement in a process of its own, with --expose-gc. Times are CPU time of the whole process.
-import { Channel, call, type Greenlet, Mutex, type Op, Queue, run, sleep, spawn, timeout, yieldNow } from 'tendril';
+import {
+  Channel,
+  call,
+  type Greenlet,
+  Mutex,
+  type Op,
+  Queue,
+  run,
+  scope,
+  sleep,
+  spawn,
+  suppressedErrors,
+  timeout,
+  yieldNow,
+} from 'tendril';
 
 const gc = (globalThis as { gc?: () => void }).gc;
 if (gc === undefined) throw new Error('run me with --expose-gc');
@@ -52,6 +66,31 @@ function* killWaiters(count: number): Op<number> {
     for (const greenlet of waiting) greenlet.kill();
     for (const greenlet of waiting) yield* greenlet.join();
     if (jobs.balance !== 0) throw new Error(`${jobs.balance} still wait`);
+  });
+}
+
+/** A scope of so many children, of which the middle one fails: all end, and the owner gets the one error. */
+function* scopeFails(count: number): Op<number> {
+  return yield* timed(function* () {
+    const wrong = new Error('on purpose');
+    let ended = 0;
+    try {
+      yield* scope(function* (children) {
+        for (let i = 0; i < count; i += 1)
+          children.spawn(function* () {
+            try {
+              if (i === count / 2) throw wrong;
+              yield* sleep(1e6);
+            } finally {
+              ended += 1;
+            }
+          });
+      });
+    } catch (error) {
+      if (error !== wrong || suppressedErrors(error).length > 0) throw new Error('another error', { cause: error });
+    }
+    // Those behind the one that failed were killed before they ran.
+    if (ended !== count / 2 + 1) throw new Error(`${ended} ended`);
   });
 }
 
@@ -153,6 +192,7 @@ function* heapSlope(cycles: number): Op<number> {
 
 const scaling: Readonly<Record<string, (count: number) => Op<number>>> = {
   killWaiters,
+  scopeFails,
   endLinks,
   drainBacklog,
   drainPutters,

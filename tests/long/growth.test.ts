@@ -37,6 +37,7 @@ describe('Growth', () => {
 
   it.each([
     ['the kill of waiters on one channel', 'killWaiters', 100_000],
+    ['F98: the end of a scope of which one child fails', 'scopeFails', 400_000],
     ['links on one greenlet', 'endLinks', 1_600_000],
     ['draining the backlog of a queue', 'drainBacklog', 800_000],
     ['draining putters that wait at a full queue', 'drainPutters', 200_000],
@@ -44,6 +45,10 @@ describe('Growth', () => {
     ['a chain of locks', 'lockChain', 40_000],
   ])('takes less than 5 times as long for 4 times as much: %s', (_, what, count) => {
     expect(least(what, count, 'ratio', 5)).toBeLessThan(5);
+  });
+
+  it('F98: ends a scope of 100,000 of which one child fails within 2 s', () => {
+    expect(least('scopeFails', 100_000, 'largeMs', 2000)).toBeLessThan(2000);
   });
 
   it('keeps at most 64 bytes of heap per cycle of spawn, timeout and kill', () => {
