@@ -6,7 +6,7 @@ import { Arm, type ArmGroup } from './arm.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
 import type { WaitDescription } from './op.ts';
-import { FAILED, LAZY, type Outcome } from './status.ts';
+import { LAZY, type Outcome } from './status.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
@@ -74,7 +74,8 @@ class SingleArm implements ArmGroup {
     }
     const error = outcome === LAZY ? (value as () => unknown)() : value;
     const recovered = mapping.recover(error);
-    if (recovered === undefined) this.waiter.fire(error, FAILED);
-    else this.waiter.fire(recovered.value, 0);
+    if (recovered !== undefined) this.waiter.fire(recovered.value, 0);
+    // A lazy error is made once more, where it is thrown: its stack is the victim's.
+    else this.waiter.fire(value, outcome);
   }
 }

@@ -23,6 +23,9 @@ export interface SpawnOptions {
   readonly stdio?: StdioTarget | readonly [StdioTarget, StdioTarget, StdioTarget] | undefined;
   /** True: the child leads a session and a process group of its own, so that signals can reach all that it starts. */
   readonly detached?: boolean | undefined;
+  /** The user and the group that the child runs as, by number: ours by default. Needs the right to change them. */
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   /** The signal that asks the child to end: SIGTERM by default. */
   readonly killSignal?: NodeJS.Signals | undefined;
   /** How long it has to end after that before SIGKILL: 5,000 ms by default. */
@@ -41,6 +44,8 @@ export interface Settings {
   readonly env: Record<string, string> | undefined;
   readonly stdio: readonly [StdioTarget, StdioTarget, StdioTarget];
   readonly detached: boolean;
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
   readonly killSignal: NodeJS.Signals;
   readonly graceMs: number;
   readonly stopsWhenKilled: boolean;
@@ -73,6 +78,8 @@ export function checkSpawn(
     env: checkEnv(own<unknown>(given, 'env'), where),
     stdio: checkStdio(own<unknown>(given, 'stdio') ?? usual, where),
     detached: ownFlag(given, 'detached', false, where),
+    uid: checkId(own<unknown>(given, 'uid'), `${where}: uid`),
+    gid: checkId(own<unknown>(given, 'gid'), `${where}: gid`),
     killSignal: checkSignal(own<unknown>(given, 'killSignal') ?? 'SIGTERM', `${where}: killSignal`),
     graceMs: ownMs(given, 'graceMs', GRACE_MS, where),
     stopsWhenKilled: whenKilled === 'stop',
@@ -94,6 +101,14 @@ export function checkSignal(signal: unknown, what: string): NodeJS.Signals {
 function checkText(value: unknown, what: string): string {
   if (typeof value !== 'string') throw typeError(`${what} must be a string, not ${shownValue(value)}`);
   if (value.includes('\0')) throw typeError(`${what} must not hold NUL`, INVALID_VALUE);
+  return value;
+}
+
+function checkId(value: unknown, what: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number') throw typeError(`${what} must be a number, not ${shownValue(value)}`);
+  if (!Number.isInteger(value) || value < 0 || value > 2 ** 31 - 1)
+    throw rangeError(`${what} must be a whole number from 0 to ${2 ** 31 - 1}, not ${value}`);
   return value;
 }
 

@@ -60,7 +60,7 @@ export class SpawnWait extends ExternalWait<Process> {
   }
 }
 
-function start({ file, args, cwd, env, stdio, detached }: Settings): ChildProcess {
+function start({ file, args, cwd, env, stdio, detached, uid, gid }: Settings): ChildProcess {
   return spawn(file, args, {
     stdio: [...stdio],
     detached,
@@ -70,8 +70,8 @@ function start({ file, args, cwd, env, stdio, detached }: Settings): ChildProces
     env,
     shell: false,
     argv0: undefined,
-    uid: undefined,
-    gid: undefined,
+    uid,
+    gid,
     signal: undefined,
     timeout: undefined,
     killSignal: undefined,

@@ -188,6 +188,21 @@ describe.skipIf(bash === undefined)('A program', () => {
     expect(stdout + stderr).toBe('spawn of echo failed: EAGAIN, there are too many processes\ntrue\n');
   });
 
+  it.skipIf(!isRoot)('runs as another user and group, if it may', async () => {
+    const { stdout, stderr } = await runProgram(`
+      import { process as proc, run } from 'tendril';
+      const id = (options) => run(() => proc.exec('sh', ['-c', 'id -u; id -g'], options)).then(({ stdout }) => stdout.split('\\n').join(' '), (error) => error.message);
+      console.log(await id({ uid: 65534, gid: 65534 }), await id());
+      process.setgroups([]);
+      process.setgid(65534);
+      process.setuid(65534);
+      console.log(await id({ uid: 0 }));
+      for (const uid of [-1, 1.5, 2 ** 32, 'root']) try { proc.spawn('true', [], { uid }); } catch (error) { console.log(error.code); }`);
+    expect(stdout + stderr).toMatch(
+      /^65534 65534 {2}0 0 \nspawn of sh failed: EPERM.*\n(ERR_OUT_OF_RANGE\n){3}ERR_INVALID_ARG_TYPE\n$/,
+    );
+  });
+
   it.skipIf(!isRoot)(
     'gets SignalError for a child that it may not signal, and does not wait for it for ever',
     async () => {

@@ -29,7 +29,11 @@ function runProgram(source: string): Promise<{ stdout: string; stderr: string; c
     }
     ${source.replaceAll("'tendril'", JSON.stringify(path.join(root, 'io/index.ts')))}`,
   );
-  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], { cwd: root });
+  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], {
+    cwd: root,
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk));
