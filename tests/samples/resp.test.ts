@@ -1,4 +1,5 @@
 // resp.test.ts: the parser and the encoder of the Redis sample, without a server.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RedisError, RedisProtocolError } from '../../samples/redis/errors.ts';
 import { encode, joinWires } from '../../samples/redis/resp-encoder.ts';
@@ -164,6 +165,28 @@ describe('The encoder', () => {
         ),
       ]),
     );
+  });
+
+  it('makes one command with equal fields of whatever is in them, alone and behind others', () => {
+    const seed = Number(process.env.TENDRIL_SEED ?? 23);
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: fc.constantFrom('\r', '\n', '*1', '$', '\0', '\ud800', 'é', 'x'), maxLength: 40 }),
+    );
+    const argument = fc.oneof(text, fc.uint8Array(), fc.integer(), fc.bigInt());
+    const command = fc.tuple(text, fc.array(argument, { maxLength: 6 }));
+    for (const commands of fc.sample(fc.array(command, { minLength: 1, maxLength: 4 }), { seed, numRuns: 200 })) {
+      const wire = [joinWires(commands.map(([name, args]) => encode(name, args)))].flat();
+      const parser = new RespParser();
+      parser.feed(Buffer.concat(wire.map((piece) => Buffer.from(piece as string))));
+      for (const [name, args] of commands) {
+        const fields = [name, ...args].map((field) =>
+          field instanceof Uint8Array ? Buffer.from(field) : Buffer.from(String(field)),
+        );
+        expect(parser.next(true)).toEqual(fields);
+      }
+      expect(parser.next(true)).toBe(undefined);
+    }
   });
 
   it('says which argument is none', () => {
