@@ -12,6 +12,7 @@ export const alias = [
   { find: /^tendril\/core$/, replacement: source('./core/index.ts') },
   { find: /^tendril\/testing$/, replacement: source('./io/testing/index.ts') },
   { find: /^tendril\/patches$/, replacement: source('./patches/index.ts') },
+  { find: /^tendril\/websocket$/, replacement: source('./io/websocket/index.ts') },
   { find: /^tendril\/eslint$/, replacement: source('./eslint/index.ts') },
 ];
 
@@ -28,6 +29,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: [...slow, 'tests/.tmp/**', '**/node_modules/**'],
+    globalSetup: 'tests/compile.ts',
     pool: 'forks',
     isolate: true,
     // One for each core: the default leaves one idle, which is half of a small machine.

@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: slow,
+    globalSetup: 'tests/compile.ts',
     pool: 'forks',
     isolate: true,
     fileParallelism: false,

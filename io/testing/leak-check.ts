@@ -73,6 +73,8 @@ class LeakCheck {
     for (const pattern of allow)
       if (!(pattern instanceof RegExp))
         throw typeError(`leakCheck: allow takes regular expressions, not ${nameOf(pattern)}`);
+    // Node opens these when they are first used, and keeps them.
+    void [process.stdout, process.stderr];
     this.#sites = stacks ? new ResourceSites() : undefined;
     this.#before = new ProcessState(emitters);
   }

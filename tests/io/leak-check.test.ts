@@ -3,14 +3,13 @@ import { spawn as spawnProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
-import path from 'node:path';
 import { Channel, connect, listen, type Op, run, sleep, spawn, spawnWith, until } from 'tendril';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { handleObjects } from '../../io/handles.ts';
 import { LeakError, type Leftover, leakCheck } from '../../io/testing/leak-check.ts';
+import { programFile, root } from '../program-file.ts';
 import { enabledHooks } from './enabled-hooks.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
@@ -344,24 +343,15 @@ describe('leakCheck in vitest', () => {
 });
 
 describe('leakCheck elsewhere', () => {
-  fs.mkdirSync(path.join(root, 'tests/.tmp'), { recursive: true });
-  const folder = fs.mkdtempSync(path.join(root, 'tests/.tmp/leak-check-'));
-  afterAll(() => fs.rmSync(folder, { recursive: true }));
-
   async function program(
     name: string,
     args: readonly string[],
     source: string,
   ): Promise<{ code: number | null; output: string }> {
-    const file = path.join(folder, name);
-    const paths = { tendril: 'io/index.ts', 'leak-check': 'io/testing/leak-check.ts' };
-    let text = source;
-    for (const [from, to] of Object.entries(paths))
-      text = text.replaceAll(`'${from}'`, JSON.stringify(path.join(root, to)));
-    fs.writeFileSync(file, text);
-    // node:test refuses to run inside another runner of its own; tsx reads the folder of its cache for a while after it has started.
-    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NO_COLOR: '1', TSX_DISABLE_CACHE: '1' };
-    const child = spawnProcess(process.execPath, ['--import', 'tsx', ...args, file], { cwd: root, env });
+    const file = programFile(source, name);
+    // node:test refuses to run inside another runner of its own.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NO_COLOR: '1' };
+    const child = spawnProcess(process.execPath, [...args, file], { cwd: root, env });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text) => (output += text));
@@ -371,7 +361,7 @@ describe('leakCheck elsewhere', () => {
 
   it('fails the one test of node:test that leaves something, by afterEach', { timeout: 30_000 }, async () => {
     const { code, output } = await program(
-      'node-test.mts',
+      'node-test',
       ['--test', '--test-reporter=tap'],
       `import { afterEach, beforeEach, test } from 'node:test';
        import { Channel, run, sleep, spawnWith } from 'tendril';
@@ -406,10 +396,10 @@ describe('leakCheck elsewhere', () => {
       console.log(value);`;
     const [clean, listener, greenlet] = await Promise.all([
       // What Node opens for itself when the first child is started is no leak.
-      program('clean.mts', [], script('yield* once(spawnProcess(process.execPath, ["-v"]), "close");')),
-      program('listener.mts', [], script('process.on("exit", function cleanUp() {});')),
+      program('clean', [], script('yield* once(spawnProcess(process.execPath, ["-v"]), "close");')),
+      program('listener', [], script('process.on("exit", function cleanUp() {});')),
       // Nor is the timer by which the hub waits for the greenlet.
-      program('greenlet.mts', [], script('spawn(() => sleep(1e6)).link(() => {});')),
+      program('greenlet', [], script('spawn(() => sleep(1e6)).link(() => {});')),
     ]);
     expect(clean).toEqual({ code: 0, output: 'the value\n' });
     expect([listener.code, greenlet.code]).toEqual([1, 1]);
@@ -421,7 +411,7 @@ describe('leakCheck elsewhere', () => {
 
   it('does not hold the process', { timeout: 30_000 }, async () => {
     const { code, output } = await program(
-      'quiet.mts',
+      'quiet',
       [],
       `import { leakCheck } from 'leak-check';
        import { run, sleep } from 'tendril';

@@ -140,6 +140,7 @@ const bash = probeProgram('bash');
 // What a program has open, once it has not changed for a while: its loader is still busy when it begins.
 const counting = `
   import fs from 'node:fs';
+  void [process.stdout, process.stderr]; // opened when they are first used
   const left = () => [fs.readdirSync('/dev/fd').length, ...process.getActiveResourcesInfo().filter((name) => /Pipe|Process/.test(name))].join();
   const settled = async () => {
     for (let seen = '', times = 0; times < 5; times = seen === (seen = left()) ? times + 1 : 0) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -177,6 +178,7 @@ describe.skipIf(bash === undefined)('A program', () => {
     const { stdout, stderr } = await runProgram(
       `${counting}
       import { process as proc, run } from 'tendril';
+      await run(() => proc.exec('true', [])); // Node keeps what the first child needs
       process.setgroups([]);
       process.setgid(65534);
       process.setuid(65534);

@@ -1,16 +1,6 @@
-// process-program.ts: a program of a user in a process of its own: written to a file, run against the sources, with what it prints and how it ended.
+// process-program.ts: a program of a user in a process of its own: written to a file, with what it prints and how it ended.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { afterAll, vi } from 'vitest';
-
-// To load all sources takes a program seconds where the machine is busy.
-vi.setConfig({ testTimeout: 30_000 });
-
-const root = path.resolve(import.meta.dirname, '../..');
-mkdirSync(path.join(root, 'tests/.tmp'), { recursive: true });
-const folder = mkdtempSync(path.join(root, 'tests/.tmp/program-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+import { programFile, root } from '../program-file.ts';
 
 export interface Ended {
   readonly code: number | null;
@@ -26,14 +16,9 @@ export interface Surroundings {
   readonly script?: string;
 }
 
-let programs = 0;
-
 /** Run `source`, which imports 'tendril'; each line `kill SIGNAL` that it prints is answered with that signal. */
 export function runProgram(source: string, { input = [], script }: Surroundings = {}): Promise<Ended> {
-  programs += 1;
-  const file = path.join(folder, `program-${programs}.mts`);
-  writeFileSync(file, source.replaceAll("'tendril'", JSON.stringify(path.join(root, 'io/index.ts'))));
-  const program = [process.execPath, '--import', 'tsx', file];
+  const program = [process.execPath, programFile(source)];
   const [command, ...args] = script === undefined ? program : ['bash', '-c', script, 'bash', ...program];
   const child = spawn(command as string, args, { cwd: root, stdio: 'pipe' });
   const waiting = [...input];

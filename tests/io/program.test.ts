@@ -1,13 +1,7 @@
 // program.test.ts: whole programs in a process of their own: exit status, signals, deadlocks, errors that nobody looks at.
 import { spawn as spawnProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-
-const root = path.resolve(import.meta.dirname, '../..');
-mkdirSync(path.join(root, 'tests/.tmp'), { recursive: true });
-const folder = mkdtempSync(path.join(root, 'tests/.tmp/program-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+import { describe, expect, it } from 'vitest';
+import { programFile, root } from '../program-file.ts';
 
 interface Ended {
   readonly code: number | null;
@@ -16,14 +10,9 @@ interface Ended {
   readonly stderr: string;
 }
 
-let programs = 0;
-
 /** Run `source` as a module; each line that it prints with 'kill SIGNAL' is answered with that signal. */
 function runProgram(source: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  programs += 1;
-  const file = path.join(folder, `program-${programs}.mts`);
-  writeFileSync(file, source.replaceAll("'tendril'", JSON.stringify(path.join(root, 'io/index.ts'))));
-  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], {
+  const child = spawnProcess(process.execPath, [programFile(source)], {
     cwd: root,
     env: { ...process.env, ...env },
   });
@@ -48,7 +37,7 @@ describe.concurrent('a program', () => {
     expect(stdout).toBe('cleaned up\n');
     expect(stderr).toMatch(/DeadlockError: deadlock: 1 greenlet is parked/);
     expect(stderr).toMatch(/main \(greenlet-1\) waits: receive on channel jobs/);
-    expect(stderr).toMatch(/at body \(.*program-\d+\.mts:5/);
+    expect(stderr).toMatch(/at body \(.*program-\d+\.mjs:5/);
     expect(code).toBe(1);
   });
 
@@ -142,7 +131,7 @@ describe.concurrent('a program', () => {
   it('warns of Ops that were created and never started, with the place, in development mode', async () => {
     const source = `
       import { Channel, main, sleep, timeout } from 'tendril';
-      const jobs = new Channel<number>(1);
+      const jobs = new Channel(1);
       function* forgetful() {
         jobs.send(1);
         timeout(5, sleep(1));
@@ -159,9 +148,9 @@ describe.concurrent('a program', () => {
     const places = [
       ...development.stderr.matchAll(/UnstartedOpWarning: an Op was created here and never started[^\n]*/g),
     ];
-    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:5/);
-    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:6/);
-    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mts:7/);
+    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mjs:5/);
+    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mjs:6/);
+    expect(development.stderr).toMatch(/at forgetful .*program-\d+\.mjs:7/);
     expect([places.length, development.code]).toEqual([3, 0]);
     expect(production).toMatchObject({ code: 0, stderr: '' });
   });

@@ -1,14 +1,9 @@
 // watchdog.test.ts: what blocks the event loop, or waits for ever, comes to light: hub.watchdog, hub.report({blockedForMs}), hub.drain.
 import { spawn as spawnProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { Channel, hub, run, type Stall, spawn, spawnWith, UsageError, yieldNow } from 'tendril';
-import { afterAll, describe, expect, it } from 'vitest';
-
-const root = path.resolve(import.meta.dirname, '../..');
-mkdirSync(path.join(root, 'tests/.tmp'), { recursive: true });
-const folder = mkdtempSync(path.join(root, 'tests/.tmp/watchdog-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+import { describe, expect, it } from 'vitest';
+import { besidePrograms, programFile, root } from '../program-file.ts';
 
 let programs = 0;
 
@@ -18,22 +13,14 @@ let programs = 0;
  */
 function runProgram(source: string): Promise<{ stdout: string; stderr: string; code: number | null }> {
   programs += 1;
-  const file = path.join(folder, `program-${programs}.mts`);
-  const seen = path.join(folder, `seen-${programs}`);
-  writeFileSync(
-    file,
-    `import { existsSync, rmSync } from 'node:fs';
+  const seen = besidePrograms(`seen-${programs}`);
+  const file = programFile(`import { existsSync, rmSync } from 'node:fs';
     function busy() {
       while (!existsSync(${JSON.stringify(seen)}));
       rmSync(${JSON.stringify(seen)});
     }
-    ${source.replaceAll("'tendril'", JSON.stringify(path.join(root, 'io/index.ts')))}`,
-  );
-  const child = spawnProcess(process.execPath, ['--import', 'tsx', file], {
-    cwd: root,
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-  });
+    ${source}`);
+  const child = spawnProcess(process.execPath, [file], { cwd: root, timeout: 60_000, killSignal: 'SIGKILL' });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk));
@@ -61,8 +48,8 @@ describe.concurrent('S13: hub.watchdog', () => {
         console.log(dog.stalls > 0);
       });`);
     expect(stderr).toMatch(/the event loop is blocked for \d+ ms by cruncher\n/);
-    expect(stderr).toMatch(/at busy \(.*program-\d+\.mts:\d+:\d+\)/);
-    expect(stderr).toMatch(/at crunch \(.*program-\d+\.mts:\d+:\d+\)/);
+    expect(stderr).toMatch(/at busy \(.*program-\d+\.mjs:\d+:\d+\)/);
+    expect(stderr).toMatch(/at crunch \(.*program-\d+\.mjs:\d+:\d+\)/);
     expect(stderr).not.toContain('core/scheduler');
     const [line, stalls] = stdout.trim().split('\n');
     const stall = JSON.parse(line as string) as Stall;
