@@ -93,6 +93,9 @@ function sinkOf(log: unknown[], failing?: { at: string; error: Error }): ByteSin
   };
 }
 
+/** What a lost connection is called depends on whether the peer's word or our next write came first. */
+const lost = /^(ECONNRESET|EPIPE)$/;
+
 describe('pipe', () => {
   it('copies everything, hands on the end, and says how much it was', () =>
     chained(function* (a, b, c, d) {
@@ -202,7 +205,7 @@ describe('pipe', () => {
       yield* d.peek(1);
       d.close(); // with unread data
       const error = (yield* failure(piping.get())) as unknown as PipeError;
-      expect(error).toMatchObject({ name: 'PipeError', side: 'target', code: 'ECONNRESET' });
+      expect(error).toMatchObject({ name: 'PipeError', side: 'target', code: expect.stringMatching(lost) });
       expect(error.bytes).toBeGreaterThan(0);
       expect(yield* readAll(b)).toBe(text.slice(error.bytes));
       yield* writer.get();
@@ -213,7 +216,8 @@ describe('pipe', () => {
       d.close();
       yield* a.write('nobody reads this');
       a.end();
-      expect(yield* failure(pipe(b, c))).toMatchObject({ name: 'PipeError', side: 'target', code: 'EPIPE', bytes: 17 });
+      const error = yield* failure(pipe(b, c));
+      expect(error).toMatchObject({ name: 'PipeError', side: 'target', code: expect.stringMatching(lost), bytes: 17 });
     }));
 
   it.each(['write', 'end', 'flush'])('names the target when its %s fails', (at) =>
@@ -410,7 +414,7 @@ describe('pipeBoth', () => {
       d.close();
       const error = yield* failure(proxy.get());
       expect(error).toMatchObject({ name: 'PipeError' });
-      expect(['ECONNRESET', 'EPIPE']).toContain(error.code);
+      expect(error.code).toMatch(lost);
       // Nobody reads or writes them any more.
       expect((yield* b.read())?.length).toBeGreaterThan(0);
     }));
