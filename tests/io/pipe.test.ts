@@ -15,6 +15,7 @@ import {
   fromReadable,
   fromWritable,
   GreenletKilledError,
+  joinAll,
   lineCodec,
   listen,
   memoryPair,
@@ -434,7 +435,7 @@ describe('pipeBoth', () => {
     run(function* () {
       const size = 8 * MIB;
       const origin = yield* listen({ host, port: 0 });
-      spawn(serve, origin, function* (socket: Socket) {
+      const far = spawn(serve, origin, function* (socket: Socket) {
         const sink = new Sink();
         const reader = spawn(() => sink.drain(socket));
         yield* pour(socket, size);
@@ -444,7 +445,7 @@ describe('pipeBoth', () => {
       });
       const entrance = yield* listen({ host, port: 0 });
       const carried: unknown[] = [];
-      spawn(serve, entrance, function* (client: Socket) {
+      const near = spawn(serve, entrance, function* (client: Socket) {
         const upstream = yield* connect(origin.address);
         try {
           carried.push(yield* pipeBoth(client, upstream));
@@ -466,7 +467,7 @@ describe('pipeBoth', () => {
       expect(carried).toEqual([{ aToB: size, bToA: size }]);
       entrance.close();
       origin.close();
-      while (entrance.stats.active + origin.stats.active > 0) yield* sleep(1);
+      yield* joinAll([near, far]);
       expect(origin.stats.handlerErrors).toBe(0);
     }).then(nothingLeft));
 });
