@@ -17,6 +17,8 @@ interface Sender {
   readonly closed: boolean;
   readonly stats: { sent: number };
   closedError(op: string): ClosedError;
+  /** The error that nobody has been told yet, if there is one. */
+  takeFailure(op: string): Error | undefined;
   toString(): string;
 }
 
@@ -36,6 +38,8 @@ export class Outgoing {
   /** Begin; `ticket` is settled when the datagram has left. */
   begin(ticket: Ticket<void>, { bytes, host, port }: Send): void {
     if (this.sender.closed) throw this.sender.closedError('send');
+    const failure = this.sender.takeFailure('send');
+    if (failure !== undefined) throw failure;
     if (familyOf(host) !== 0) {
       this.#send(ticket, bytes, host, host, port);
       return;

@@ -4,7 +4,7 @@
 // `maxPending` they are closed and counted as dropped. The operating system's own queue (`backlog`) is in front of that.
 //
 // Invariants, between any two steps:
-//   an acceptor waits            implies  no connection is pending
+//   an acceptor waits            implies  no connection is pending, or we are paused
 //   closed                       implies  nobody waits and nothing is pending
 //   the registry has this listener, or a pending connection, if and only if its handle is open
 
@@ -13,11 +13,12 @@
 import { ClosedError } from '../core/errors.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
 import { Fifo } from '../core/fifo.ts';
-import { readyResult, requireScheduler } from '../core/kernel.ts';
+import { requireScheduler } from '../core/kernel.ts';
 import type { Waitable, WaitDescription } from '../core/op.ts';
+import type { Scheduler } from '../core/scheduler.ts';
 import { LAZY } from '../core/status.ts';
-import { Wait } from '../core/wait.ts';
 import { type Waiter, WaitList } from '../core/wait-list.ts';
+import { Accept, Unaccepted } from './accept.ts';
 import {
   type Address,
   type CheckedEndpoint,
@@ -32,6 +33,7 @@ import { transportOptions } from './connect.ts';
 import { ListenError } from './errors.ts';
 import { handleClosed, handleOpened } from './handles.ts';
 import { type ListenHandle, type ListenSink, type ListenTarget, networkOf, type TransportOptions } from './network.ts';
+import { notShared, requireReusePort } from './reuse-port.ts';
 import { DEFAULT_HIGH_WATER_MARK, Socket, type SocketOptions } from './socket.ts';
 import type { Transport } from './transport.ts';
 
@@ -46,6 +48,8 @@ export interface ListenOptions extends SocketOptions {
   /** For accepted connections, as for `connect`. */
   readonly noDelay?: boolean | undefined;
   readonly keepAliveMs?: number | undefined;
+  /** Let several processes listen on one port, if each of them asks for it; the system spreads the connections. Node 22.12 or later, Linux and BSD. */
+  readonly reusePort?: boolean | undefined;
 }
 
 /** What a listener has counted. */
@@ -56,9 +60,18 @@ export interface ListenerStats {
   dropped: number;
   /** Connections that could not be accepted. */
   acceptErrors: number;
+  /** Handshakes of TLS that failed: those of listenTls. */
+  tlsErrors: number;
+  /** How often no descriptor was left. */
+  overloads: number;
   /** Handlers of serve() that run now, and those that have thrown. */
   active: number;
   handlerErrors: number;
+}
+
+/** @internal */
+export function nothingCounted(): ListenerStats {
+  return { accepted: 0, dropped: 0, acceptErrors: 0, tlsErrors: 0, overloads: 0, active: 0, handlerErrors: 0 };
 }
 
 /**
@@ -66,14 +79,27 @@ export interface ListenerStats {
  *
  * Switches. If it throws, nothing is left open.
  *
- * @throws RangeError or TypeError, at the call, for a bad address or option.
- * @throws ListenError with Node's code: EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND, ... @throws Killed if the greenlet is killed while it waits.
+ * @throws RangeError or TypeError, at the call, for a bad address or option. @throws ListenError with Node's code: EADDRINUSE, EACCES, EADDRNOTAVAIL,
+ * ENOTFOUND, ...; ENOTSUP, at the call, for `reusePort` where this Node, or a simulated network, does not have it. @throws Killed if the greenlet is killed while it waits.
  */
 export function listen(endpoint: Endpoint, options?: ListenOptions): Waitable<Listener> {
-  const where = 'listen';
+  return listenThrough(undefined, 'listen', endpoint, options);
+}
+
+/** As `listen`, with a gate in front of accept(). @internal */
+export function listenThrough(
+  gate: MakeGate | undefined,
+  where: string,
+  endpoint: Endpoint,
+  options?: ListenOptions,
+): Waitable<Listener> {
   const target = checkEndpoint(endpoint, where);
   const given = checkOptions(options, where);
+  const reusePort = ownFlag(given, 'reusePort', false, where);
+  if (reusePort) requireReusePort(nameOfTarget(target), target.path !== undefined);
   return new ListenWait(target, {
+    gate,
+    reusePort,
     transport: transportOptions(given, where),
     backlog: Math.min(ownCount(given, 'backlog', DEFAULT_BACKLOG, 1, where), 2 ** 31 - 1),
     maxPending: ownCount(given, 'maxPending', DEFAULT_MAX_PENDING, 0, where),
@@ -82,7 +108,24 @@ export function listen(endpoint: Endpoint, options?: ListenOptions): Waitable<Li
   });
 }
 
+function nameOfTarget(target: CheckedEndpoint): string {
+  return target.path ?? hostPort(target.host ?? '*', target.port);
+}
+
+/** What connections have to pass before accept() may give them out: a handshake. @internal */
+export interface Gate {
+  /** One has come. If it passes, `admit` the listener what has become of it. */
+  enter(transport: Transport): void;
+  /** The listener is closed: so are those that have not passed. */
+  close(): void;
+}
+
+/** @internal */
+export type MakeGate = (listener: Listener, scheduler: Scheduler) => Gate;
+
 interface Settings {
+  readonly gate: MakeGate | undefined;
+  readonly reusePort: boolean;
   readonly transport: TransportOptions;
   readonly backlog: number;
   readonly maxPending: number;
@@ -111,8 +154,10 @@ class ListenWait extends ExternalWait<Listener> {
       host: this.#target.path === undefined ? this.#target.host : undefined,
       port: this.#target.path === undefined ? this.#target.port : 0,
       backlog: this.#settings.backlog,
+      reusePort: this.#settings.reusePort,
     };
     const network = networkOf(requireScheduler());
+    if (this.#settings.reusePort && !network.external) throw notShared(this.#name());
     const sink = new Opening(ticket, this.#settings, this.#name(), network.external);
     const pending = network.listen(target, this.#settings.transport, sink);
     ticket.onRetract = () => {
@@ -122,7 +167,7 @@ class ListenWait extends ExternalWait<Listener> {
   }
 
   #name(): string {
-    return this.#target.path ?? hostPort(this.#target.host ?? '*', this.#target.port);
+    return nameOfTarget(this.#target);
   }
 
   describe(): WaitDescription {
@@ -136,6 +181,7 @@ class Opening implements ListenSink {
   readonly #settings: Settings;
   readonly #name: string;
   readonly #external: boolean;
+  readonly #scheduler: Scheduler = requireScheduler();
   #listener: Listener | undefined = undefined;
 
   constructor(ticket: Ticket<Listener>, settings: Settings, name: string, external: boolean) {
@@ -146,7 +192,7 @@ class Opening implements ListenSink {
   }
 
   listening(handle: ListenHandle): void {
-    this.#listener = new Listener(handle, this.#settings, this.#external);
+    this.#listener = new Listener(handle, this.#settings, this.#external, this.#scheduler);
     this.#ticket.resolve(this.#listener);
   }
 
@@ -160,6 +206,10 @@ class Opening implements ListenSink {
     else this.#listener.arrived(transport);
   }
 
+  overloaded(): void {
+    this.#listener?.overloaded();
+  }
+
   closed(): void {
     if (this.#listener === undefined) this.failed(undefined);
     else this.#listener.close();
@@ -170,20 +220,28 @@ class Opening implements ListenSink {
 export class Listener {
   /** Where it listens; `port` is the real one. */
   readonly address: Address;
-  readonly stats: ListenerStats = { accepted: 0, dropped: 0, acceptErrors: 0, active: 0, handlerErrors: 0 };
+  readonly stats: ListenerStats = nothingCounted();
   readonly #handle: ListenHandle;
   readonly #settings: Settings;
   readonly #acceptors: WaitList = new WaitList();
   readonly #pending: Fifo<Unaccepted> = new Fifo();
   readonly #accept: Accept;
+  readonly #gate: Gate | undefined;
   #closed = false;
+  #paused = false;
+  /** What to do when no descriptor is left; serve() sets it. @internal */
+  onOverload: (() => void) | undefined = undefined;
+
+  /** Called when it is closed, by whomever. @internal */
+  onClose: (() => void) | undefined = undefined;
 
   /** @internal: listen() makes listeners. */
-  constructor(handle: ListenHandle, settings: Settings, external: boolean) {
+  constructor(handle: ListenHandle, settings: Settings, external: boolean, scheduler: Scheduler) {
     this.#handle = handle;
     this.#settings = settings;
     this.address = handle.address;
     this.#accept = new Accept(this, this.#acceptors, external);
+    this.#gate = settings.gate?.(this, scheduler);
     handleOpened('listener', this);
   }
 
@@ -219,21 +277,62 @@ export class Listener {
     this.#closed = true;
     handleClosed(this);
     this.#handle.close();
+    this.#gate?.close();
     while (this.#pending.size > 0) this.#pending.shift().drop();
+    this.onClose?.();
     for (let { head } = this.#acceptors; head !== undefined; head = this.#acceptors.head) {
       this.#accept.retract(head);
       head.fire(() => this.closedError(), LAZY);
     }
   }
 
+  /** How many connections leave enough descriptors for everything else. @internal */
+  get mostConnections(): number {
+    return this.#handle.mostConnections ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Is there a descriptor for another connection? @internal */
+  get hasRoom(): boolean {
+    return this.#handle.hasRoom?.() ?? true;
+  }
+
+  /** No descriptor is left. @internal */
+  overloaded(): void {
+    if (this.#closed) return;
+    if (this.onOverload !== undefined) this.onOverload();
+    else this.stats.overloads += 1;
+  }
+
+  /** Give out no connection until resume(): they wait as they do when nobody accepts. @internal */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** @internal */
+  resume(): void {
+    this.#paused = false;
+    while (this.#pending.size > 0 && this.#acceptors.head !== undefined) this.#give(this.#pending.shift().take());
+  }
+
+  #give(transport: Transport): void {
+    const acceptor = this.#acceptors.head as Waiter;
+    this.#accept.retract(acceptor);
+    acceptor.fire(this.#open(transport), 0);
+  }
+
   /** A connection has come. @internal */
   arrived(transport: Transport): void {
-    const acceptor = this.#acceptors.head;
+    if (this.#gate === undefined) this.admit(transport);
+    else if (this.#closed) transport.destroy();
+    else this.#gate.enter(transport);
+  }
+
+  /** A connection may be given out. @internal */
+  admit(transport: Transport): void {
     if (this.#closed) {
       transport.destroy();
-    } else if (acceptor !== undefined) {
-      this.#accept.retract(acceptor);
-      acceptor.fire(this.#open(transport), 0);
+    } else if (this.#acceptors.head !== undefined && !this.#paused) {
+      this.#give(transport);
     } else if (this.#pending.size < this.#settings.maxPending) {
       this.#pending.push(new Unaccepted(transport));
     } else {
@@ -245,7 +344,7 @@ export class Listener {
   /** @internal */
   take(): Socket | undefined {
     if (this.#closed) throw this.closedError();
-    if (this.#pending.size === 0) return undefined;
+    if (this.#pending.size === 0 || this.#paused) return undefined;
     return this.#open(this.#pending.shift().take());
   }
 
@@ -263,59 +362,5 @@ export class Listener {
   /** `listener 127.0.0.1:80`. */
   toString(): string {
     return `listener ${this.address}`;
-  }
-}
-
-/** A connection that waits to be accepted: a handle of ours, but no Socket yet. */
-class Unaccepted {
-  readonly #transport: Transport;
-
-  constructor(transport: Transport) {
-    this.#transport = transport;
-    handleOpened('socket', this);
-  }
-
-  take(): Transport {
-    handleClosed(this);
-    return this.#transport;
-  }
-
-  drop(): void {
-    this.take().destroy();
-  }
-
-  toString(): string {
-    return `socket ${this.#transport.localAddress} -> ${this.#transport.remoteAddress}, not accepted`;
-  }
-}
-
-class Accept extends Wait<Socket> {
-  readonly #listener: Listener;
-  readonly #acceptors: WaitList;
-  readonly #external: boolean;
-
-  constructor(listener: Listener, acceptors: WaitList, external: boolean) {
-    super();
-    this.#external = external;
-    this.#listener = listener;
-    this.#acceptors = acceptors;
-  }
-
-  look(): boolean {
-    const socket = this.#listener.take();
-    if (socket === undefined) return false;
-    readyResult.value = socket;
-    return true;
-  }
-  enlist(waiter: Waiter): void {
-    this.#acceptors.push(waiter);
-    if (this.#external) waiter.owner().scope.scheduler.externalStarted();
-  }
-  retract(waiter: Waiter): void {
-    this.#acceptors.remove(waiter);
-    if (this.#external) waiter.owner().scope.scheduler.externalEnded();
-  }
-  describe(): WaitDescription {
-    return { op: 'accept', object: this.#listener.toString() };
   }
 }

@@ -40,6 +40,8 @@ export interface ListenTarget {
   readonly port: number;
   /** How many connections the operating system holds for us. */
   readonly backlog: number;
+  /** Let other processes listen on the same port; false if absent. */
+  readonly reusePort?: boolean | undefined;
 }
 
 /** What a listening handle tells its owner. */
@@ -49,12 +51,18 @@ export interface ListenSink {
   failed(error: unknown): void;
   /** A connection has come. It delivers nothing before start(). */
   connected(transport: Transport): void;
+  /** No descriptor is left: the next connection cannot be accepted. May come again and again while that is so. */
+  overloaded?(): void;
   /** The handle is gone although nobody has closed it: a simulated host has crashed. */
   closed(): void;
 }
 
 export interface ListenHandle {
   readonly address: Address;
+  /** How many connections leave enough descriptors for everything else; no limit if absent. */
+  readonly mostConnections?: number | undefined;
+  /** Is there a descriptor for another connection? Always if absent. */
+  hasRoom?(): boolean;
   close(): void;
 }
 
@@ -64,6 +72,20 @@ export interface DatagramTarget {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** The only one to send to and receive from. A network that cannot do it leaves that to its caller. */
+  readonly remote?: { readonly host: string; readonly port: number } | undefined;
+  /** What Node's sockets can be told besides; a network that is no host's ignores it. */
+  readonly options?: DatagramOptions | undefined;
+}
+
+/** Options of a datagram socket; what is undefined stays as the system has it. */
+export interface DatagramOptions {
+  readonly broadcast: boolean | undefined;
+  readonly reuseAddress: boolean | undefined;
+  readonly ttl: number | undefined;
+  readonly multicastTtl: number | undefined;
+  readonly multicastLoopback: boolean | undefined;
+  readonly multicastInterface: string | undefined;
 }
 
 /** What a bound handle tells its owner. */
@@ -79,8 +101,13 @@ export interface DatagramSink {
 
 export interface DatagramHandle {
   readonly address: Address;
+  /** The peer, if the host has connected it. */
+  readonly remote?: Address | undefined;
   /** Send one datagram to an IP address; `done` is called when the operating system has it, or will not take it. */
   send(bytes: Uint8Array, host: string, port: number, done: (error: unknown) => void): void;
+  /** Join or leave a multicast group, on one interface or on what the system chooses; throws what the system says. Absent if there are no groups. */
+  join?(group: string, onInterface: string | undefined): void;
+  leave?(group: string, onInterface: string | undefined): void;
   close(): void;
 }
 

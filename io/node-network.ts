@@ -19,6 +19,7 @@ import {
   type TransportOptions,
 } from './network.ts';
 import { bindDatagrams } from './node-datagrams.ts';
+import { descriptorLimit, hasDescriptor, isExhaustion, mostConnections, watchDescriptors } from './node-descriptors.ts';
 import { NodeTransport } from './node-transport.ts';
 import type { Transport } from './transport.ts';
 
@@ -27,6 +28,10 @@ const { createServer } = net;
 
 /** How much Node may hold of a connection that we have paused. Ours to say: its default depends on the version. */
 const NODE_HIGH_WATER_MARK = 16_384;
+
+interface WithDescriptor {
+  readonly _handle?: { readonly fd?: number } | null;
+}
 
 class NodeNetwork implements Network {
   readonly external = true;
@@ -63,29 +68,47 @@ class NodeNetwork implements Network {
     } as net.ServerOpts);
     let local: Address | undefined;
     let closed = false;
+    let unwatch = (): void => {};
     const close = (): void => {
       closed = true;
+      unwatch();
       server.close();
     };
+    const limit = descriptorLimit();
+    const overloaded = (): void => {
+      if (!closed) sink.overloaded?.();
+    };
     server.on('error', (error) => {
-      if (!closed) sink.failed(error);
+      if (closed) return;
+      sink.failed(error);
+      if (isExhaustion(error)) overloaded();
     });
     server.on('connection', (socket) => {
+      const descriptor = (socket as WithDescriptor)._handle?.fd ?? -1;
       const transport = NodeTransport.accepted(socket, local);
       if (closed) transport.destroy();
       else sink.connected(transport);
+      // The system gives out the lowest one that is free: this was the last.
+      if (descriptor >= limit - 1) overloaded();
     });
     server.on('listening', () => {
       server.unref();
-      const handle: ListenHandle = { address: addressOf(server), close };
+      if (!closed) unwatch = watchDescriptors(overloaded);
+      const handle: ListenHandle = {
+        address: addressOf(server),
+        mostConnections: mostConnections(limit),
+        hasRoom: hasDescriptor,
+        close,
+      };
       // All connections have the listener's own address as theirs, unless it listens on every one that there is.
       if (!isWildcard(handle.address)) local = handle.address;
       if (closed) server.close();
       else sink.listening(handle);
     });
-    const { path, host, port, backlog } = target;
+    const { path, host, port, backlog, reusePort = false } = target;
+    const shared = reusePort ? { reusePort } : {};
     if (path !== undefined) server.listen({ path, backlog });
-    else server.listen(host === undefined ? { port, backlog } : { host, port, backlog });
+    else server.listen(host === undefined ? { port, backlog, ...shared } : { host, port, backlog, ...shared });
     return {
       cancel() {
         close();

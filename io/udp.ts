@@ -1,6 +1,6 @@
-// udp.ts: `udp({host, port})`: a socket that sends and receives datagrams.
+// udp.ts: `udp({host, port, remote})`: a socket that sends and receives datagrams.
 //
-// One indivisible wait: a name is looked up, then the address is bound. Not in here: multicast, broadcast and connected sockets.
+// One indivisible wait: names are looked up, then the address is bound, then it is connected if it is to have one peer.
 
 import { rangeError, typeError } from '../core/bad-argument.ts';
 import { UsageError } from '../core/errors.ts';
@@ -9,6 +9,7 @@ import { requireScheduler } from '../core/kernel.ts';
 import type { Waitable, WaitDescription } from '../core/op.ts';
 import type { Waiter } from '../core/wait-list.ts';
 import {
+  Address,
   canExist,
   checkHost,
   checkOptions,
@@ -17,11 +18,13 @@ import {
   hostPort,
   own,
   ownCount,
+  ownFlag,
+  ownText,
   shownValue,
 } from './address.ts';
-import { DatagramSocket } from './datagram-socket.ts';
+import { type DatagramPeer, DatagramSocket } from './datagram-socket.ts';
 import { codeOf, DatagramError, DnsError } from './errors.ts';
-import { type Network, networkOf } from './network.ts';
+import { type DatagramOptions, type Network, networkOf } from './network.ts';
 import './node-network.ts';
 
 const DEFAULT_MAX_PENDING = 1024;
@@ -30,13 +33,26 @@ const DEFAULT_MAX_PENDING = 1024;
 export interface UdpEndpoint {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
+  /** The one peer to send to and hear from: a connected socket, whose `send` takes no address. */
+  readonly remote?: DatagramPeer | undefined;
 }
 
 export interface UdpOptions {
-  /** IPv4 (4) or IPv6 (6), where `host` does not say so already: 4 by default. */
+  /** IPv4 (4) or IPv6 (6), where the addresses do not say so already: 4 by default. */
   readonly family?: 4 | 6 | undefined;
   /** How many datagrams may wait for receive() before further ones are dropped: 1,024 by default. */
   readonly maxPending?: number | undefined;
+  /** Allow sending to a broadcast address: false by default. */
+  readonly broadcast?: boolean | undefined;
+  /** Let other sockets that ask for it too bind the same address: for several receivers of one multicast group. False by default. */
+  readonly reuseAddress?: boolean | undefined;
+  /** How many routers a datagram may pass, 1 to 255; and one to a group, 0 to 255. What the system says by default (64 and 1, mostly). */
+  readonly ttl?: number | undefined;
+  readonly multicastTtl?: number | undefined;
+  /** Do sockets of this host hear what this one sends to a group? What the system says by default (yes, mostly). */
+  readonly multicastLoopback?: boolean | undefined;
+  /** The address of the interface by which datagrams to a group leave; the system chooses by default. */
+  readonly multicastInterface?: string | undefined;
 }
 
 /**
@@ -52,31 +68,78 @@ export interface UdpOptions {
 export function udp(endpoint?: UdpEndpoint, options?: UdpOptions): Waitable<DatagramSocket> {
   const where = 'udp';
   if (endpoint !== undefined && (typeof endpoint !== 'object' || endpoint === null))
-    throw typeError(`udp takes {host, port}, not ${shownValue(endpoint)}`);
+    throw typeError(`udp takes {host, port, remote}, not ${shownValue(endpoint)}`);
   const given = checkOptions(options, where);
   const family = own<unknown>(given, 'family');
   if (family !== undefined && family !== 4 && family !== 6)
     throw rangeError(`udp: family must be 4 or 6, not ${shownValue(family)}`);
+  const remote = checkRemote(own<unknown>(endpoint ?? {}, 'remote'), where);
   const host = own<unknown>(endpoint ?? {}, 'host');
-  const name = host === undefined ? (family === 6 ? '::' : '0.0.0.0') : checkHost(host, where);
-  if (family !== undefined && familyOf(name) !== 0 && familyOf(name) !== family)
-    throw rangeError(`udp: ${name} is no IPv${family} address`);
-  const port = checkPort(own<unknown>(endpoint ?? {}, 'port') ?? 0, where);
-  return new UdpWait(name, port, family ?? 4, ownCount(given, 'maxPending', DEFAULT_MAX_PENDING, 1, where));
+  const wanted = family ?? (remote === undefined ? 0 : familyOf(remote.host));
+  const name = host === undefined ? (wanted === 6 ? '::' : '0.0.0.0') : checkHost(host, where);
+  for (const address of [name, remote?.host ?? name]) {
+    if (family !== undefined && familyOf(address) !== 0 && familyOf(address) !== family)
+      throw rangeError(`udp: ${address} is no IPv${family} address`);
+  }
+  if (remote !== undefined && familyOf(name) * familyOf(remote.host) === 24)
+    throw rangeError(`udp: ${name} and ${remote.host} are of different families`);
+  return new UdpWait({
+    host: name,
+    port: checkPort(own<unknown>(endpoint ?? {}, 'port') ?? 0, where),
+    remote,
+    family: family ?? (familyOf(name) || 4),
+    maxPending: ownCount(given, 'maxPending', DEFAULT_MAX_PENDING, 1, where),
+    options: checkDatagramOptions(given, where),
+  });
+}
+
+function checkRemote(remote: unknown, where: string): DatagramPeer | undefined {
+  if (remote === undefined) return undefined;
+  if (typeof remote !== 'object' || remote === null)
+    throw typeError(`${where}: remote must be {host, port}, not ${shownValue(remote)}`);
+  const port = checkPort(own<unknown>(remote, 'port'), where);
+  if (port === 0) throw rangeError(`${where}: port 0 of remote is nobody's`, 'ERR_SOCKET_BAD_PORT');
+  return { host: checkHost(own<unknown>(remote, 'host'), where), port };
+}
+
+function checkDatagramOptions(given: object, where: string): DatagramOptions | undefined {
+  const flag = (key: string): boolean | undefined =>
+    own<unknown>(given, key) === undefined ? undefined : ownFlag(given, key, false, where);
+  const hops = (key: string, least: number): number | undefined => {
+    if (own<unknown>(given, key) === undefined) return undefined;
+    const count = ownCount(given, key, 0, least, where);
+    if (count > 255) throw rangeError(`${where}: ${key} must be an integer from ${least} to 255, not ${count}`);
+    return count;
+  };
+  const multicastInterface = ownText(given, 'multicastInterface', where);
+  if (multicastInterface !== undefined && familyOf(multicastInterface) === 0)
+    throw typeError(`${where}: multicastInterface must be an IP address, not ${shownValue(multicastInterface)}`);
+  const options: DatagramOptions = {
+    broadcast: flag('broadcast'),
+    reuseAddress: flag('reuseAddress'),
+    ttl: hops('ttl', 1),
+    multicastTtl: hops('multicastTtl', 0),
+    multicastLoopback: flag('multicastLoopback'),
+    multicastInterface,
+  };
+  return Object.values(options).some((value) => value !== undefined) ? options : undefined;
+}
+
+interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly remote: DatagramPeer | undefined;
+  readonly family: number;
+  readonly maxPending: number;
+  readonly options: DatagramOptions | undefined;
 }
 
 class UdpWait extends ExternalWait<DatagramSocket> {
-  readonly #host: string;
-  readonly #port: number;
-  readonly #family: number;
-  readonly #maxPending: number;
+  readonly #settings: Settings;
 
-  constructor(host: string, port: number, family: number, maxPending: number) {
+  constructor(settings: Settings) {
     super();
-    this.#host = host;
-    this.#port = port;
-    this.#family = family;
-    this.#maxPending = maxPending;
+    this.#settings = settings;
   }
 
   protected override counted(waiter: Waiter): boolean {
@@ -85,20 +148,34 @@ class UdpWait extends ExternalWait<DatagramSocket> {
 
   protected begin(ticket: Ticket<DatagramSocket>): void {
     const network = networkOf(requireScheduler());
+    const { host, remote, options } = this.#settings;
     if (network.bind === undefined) throw new UsageError('udp: the network of this simulation has no datagrams');
-    const host = this.#host;
-    if (familyOf(host) !== 0) {
-      this.#bind(ticket, network, host);
+    if (!network.external && options !== undefined)
+      throw new UsageError('udp: a simulated network knows no options of datagrams; test them on real sockets');
+    for (const name of [host, remote?.host ?? host]) {
+      if (familyOf(name) === 0 && !canExist(name)) throw new DnsError(name, 'ENOTFOUND');
+    }
+    this.#resolve(ticket, network, host, (address) => {
+      if (remote === undefined) this.#bind(ticket, network, address, undefined);
+      else
+        this.#resolve(ticket, network, remote.host, (peer) =>
+          this.#bind(ticket, network, address, new Address(peer, remote.port)),
+        );
+    });
+  }
+
+  /** Call `then` with the address of `name`: at once if it is one. */
+  #resolve(ticket: Ticket<DatagramSocket>, network: Network, name: string, then: (address: string) => void): void {
+    if (familyOf(name) !== 0) {
+      then(name);
       return;
     }
-    if (!canExist(host)) throw new DnsError(host, 'ENOTFOUND');
     const asked = network.lookup(
-      host,
-      this.#family,
-      (error, addresses) => {
-        const [first] = addresses;
-        if (first === undefined) ticket.rejectWith(() => new DnsError(host, codeOf(error) ?? 'ENOTFOUND', error));
-        else this.#bind(ticket, network, first.address);
+      name,
+      this.#settings.family,
+      (error, [first]) => {
+        if (first === undefined) ticket.rejectWith(() => new DnsError(name, codeOf(error) ?? 'ENOTFOUND', error));
+        else then(first.address);
       },
       () => ticket.withdraw(),
     );
@@ -107,20 +184,21 @@ class UdpWait extends ExternalWait<DatagramSocket> {
     };
   }
 
-  #bind(ticket: Ticket<DatagramSocket>, network: Network, host: string): void {
+  #bind(ticket: Ticket<DatagramSocket>, network: Network, host: string, remote: Address | undefined): void {
+    const { port, maxPending, options } = this.#settings;
     let socket: DatagramSocket | undefined;
-    const what = `udp on ${hostPort(this.#host, this.#port)}`;
+    const what = this.#name();
     const binding = network.bind?.(
-      { host, port: this.#port },
+      { host, port, remote, options },
       {
         bound: (handle) => {
-          socket = new DatagramSocket(handle, network, this.#maxPending);
+          socket = new DatagramSocket(handle, network, maxPending, remote);
           ticket.resolve(socket);
         },
         failed(error) {
           if (socket === undefined)
             ticket.rejectWith(() => new DatagramError(what, codeOf(error) ?? 'ERR_DATAGRAM', error));
-          else socket.stats.receiveErrors += 1;
+          else socket.receiveFailed(error);
         },
         received: (bytes, from) => socket?.arrived({ bytes, from }),
         closed: () => {
@@ -135,7 +213,13 @@ class UdpWait extends ExternalWait<DatagramSocket> {
     };
   }
 
+  #name(): string {
+    const { host, port, remote } = this.#settings;
+    return `udp on ${hostPort(host, port)}${remote === undefined ? '' : ` to ${hostPort(remote.host, remote.port)}`}`;
+  }
+
   describe(): WaitDescription {
-    return { op: 'udp', object: hostPort(this.#host, this.#port) };
+    const { host, port } = this.#settings;
+    return { op: 'udp', object: hostPort(host, port) };
   }
 }

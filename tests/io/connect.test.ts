@@ -76,21 +76,21 @@ describe('connect', () => {
     }).then(nothingLeft));
 
   it.each([-1, 65_536, 70_000, Number.NaN, 1.5, Number.POSITIVE_INFINITY, 'abc', '80', null, undefined, {}])(
-    'throws RangeError at the call for port %s',
+    'F13: throws RangeError at the call for port %s',
     (port) => {
       expect(() => connect({ host, port: port as number })).toThrow(RangeError);
     },
   );
 
   it.each(['', 'with\0nul', 'with\r\nline', 'with blank', 5, {}, null])(
-    'throws TypeError at the call for host %j',
+    'F14: throws TypeError at the call for host %j',
     (name) => {
       expect(() => connect({ host: name as string, port: 80 })).toThrow(TypeError);
     },
   );
 
   it.each(['*'.repeat(64), 'a.'.repeat(200), 'x'.repeat(1_000_000), '..', 'a..b'])(
-    'throws DnsError at once for a host that cannot exist',
+    'F14: throws DnsError at once for a host that cannot exist',
     (name) =>
       run(function* () {
         const error = yield* failure(timeout(50, connect({ host: name, port: 80 })));
@@ -111,7 +111,7 @@ describe('connect', () => {
     }
   });
 
-  it('throws ConnectError with the address when nobody listens', () =>
+  it('F9: throws ConnectError with the address when nobody listens', () =>
     run(function* () {
       const port = yield* closedPort();
       const error = (yield* failure(connect({ host, port }))) as ConnectError;
@@ -148,7 +148,7 @@ describe('connect', () => {
       expect(error.message).toContain('nothing.invalid');
     }).then(nothingLeft));
 
-  it('is killed at once during the lookup, whose late answer is dropped', () =>
+  it('F12: is killed at once during the lookup, whose late answer is dropped', () =>
     run(function* () {
       const { bare, port } = yield* server();
       // On a busy machine the answer may be faster than the kill: then once more.
@@ -218,7 +218,7 @@ describe('connect', () => {
       bare.close();
     }).then(nothingLeft));
 
-  it('times out, is killed, and gives up by its own option while a connection hangs', async () => {
+  it('F11, F12: times out, is killed, and gives up by its own option while a connection hangs', async () => {
     const hanging = await stoppedServer();
     try {
       await run(function* () {

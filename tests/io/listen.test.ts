@@ -81,7 +81,7 @@ describe('listen', () => {
       rmSync(folder, { recursive: true });
     }).then(nothingLeft));
 
-  it('throws ListenError with its code when it cannot', () =>
+  it('F15: throws ListenError with its code when it cannot', () =>
     run(function* () {
       const listener = yield* listen({ host, port: 0 });
       const taken = yield* failure(listen({ host, port: listener.address.port }));
@@ -211,7 +211,7 @@ describe('accept', () => {
       socket.close();
     }));
 
-  it('survives connections that are reset before they are accepted', () =>
+  it('F38: survives connections that are reset before they are accepted', () =>
     listening(function* (listener) {
       const peer = dial(listener);
       yield* happened(peer, 'connect');

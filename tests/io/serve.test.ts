@@ -97,7 +97,7 @@ describe('serve', () => {
       },
     ));
 
-  it('closes only the connection of a handler that throws, reports the error once and goes on', async () => {
+  it('F34: closes only the connection of a handler that throws, reports the error once and goes on', async () => {
     const wrong = new Error('a wrong request');
     const errors = await serving(
       function* (socket) {
@@ -159,7 +159,7 @@ describe('serve', () => {
     expect(errors).toEqual([]);
   });
 
-  it('closes and counts what comes beyond maxConnections, and frees the slot however a handler ends', () =>
+  it('F33: closes and counts what comes beyond maxConnections, and frees the slot however a handler ends', () =>
     serving(
       function* (socket) {
         const line = yield* socket.readLine();
@@ -223,7 +223,7 @@ describe('serve', () => {
       yield* server.get();
     }));
 
-  it('stops accepting when it is killed, lets handlers finish within their grace, and ends', () =>
+  it('F36: stops accepting when it is killed, lets handlers finish within their grace, and ends', () =>
     serving(
       function* (socket) {
         yield* socket.readLine();
@@ -245,7 +245,7 @@ describe('serve', () => {
       { graceMs: 2000 },
     ));
 
-  it('kills handlers at the end of their grace; their finally blocks run and their connections close', () => {
+  it('F36: kills handlers at the end of their grace; their finally blocks run and their connections close', () => {
     const ends: string[] = [];
     return serving(
       function* () {

@@ -287,7 +287,7 @@ describe('A partition', () => {
     );
   });
 
-  it('is noticed by keepalive probes, if they are asked for', async () => {
+  it('F30: is noticed by keepalive probes, if they are asked for', async () => {
     await run(function* ({ net }) {
       const { client, server } = yield* pairOn(net, { options: { keepAliveMs: 5500 } });
       net.partition('client', 'server');
@@ -559,7 +559,7 @@ describe('Descriptors of a simulated host', () => {
     });
   });
 
-  it('run out at accept: the client sees a connection that ends, the server nothing', async () => {
+  it('F32: run out at accept: the client sees a connection that ends, the server nothing', async () => {
     await run(function* ({ net }) {
       const server = net.host('server', { descriptors: 2 });
       const listener: Listener = yield* server.spawn(() => listen({ port: 80 })).get();

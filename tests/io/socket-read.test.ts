@@ -71,7 +71,7 @@ describe.each(sides)('Reading from a %s', (side) => {
         expect(yield* read(socket)).toEqual(value);
       }));
 
-    it('gets ClosedError when the socket is closed while it waits', () =>
+    it('F26: gets ClosedError when the socket is closed while it waits', () =>
       withPair(side, function* (socket) {
         const reader = spawn(read, socket);
         yield* yieldNow();
@@ -89,7 +89,7 @@ describe.each(sides)('Reading from a %s', (side) => {
         expect(yield* failure(read(socket))).toBeInstanceOf(ClosedError);
       }));
 
-    it('gets BusyError that names both while another greenlet reads, which is not disturbed', () =>
+    it('F25: gets BusyError that names both while another greenlet reads, which is not disturbed', () =>
       withPair(side, function* (socket, peer) {
         const reader = spawn(read, socket);
         yield* yieldNow();
@@ -121,7 +121,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       }));
   });
 
-  it('reads null when the peer has ended, at every later read too, and may still write', () =>
+  it('F6: reads null when the peer has ended, at every later read too, and may still write', () =>
     withPair(side, function* (socket, peer) {
       peer.end('last');
       expect(String(yield* socket.readExactly(4))).toBe('last');
@@ -141,7 +141,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       expect(yield* socket.read()).toBe(null);
     }));
 
-  it('ends our side with the peer if halfOpen is false', () =>
+  it('F6: ends our side with the peer if halfOpen is false', () =>
     withPair(
       side,
       function* (socket, peer) {
@@ -154,7 +154,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       { halfOpen: false },
     ));
 
-  it('delivers what was buffered before the peer reset, then the reset', () =>
+  it('F1: delivers what was buffered before the peer reset, then the reset', () =>
     withPair(side, function* (socket, peer) {
       if (side.startsWith('Unix')) return; // a Unix socket has no reset
       peer.write('before');
@@ -260,7 +260,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       }),
   );
 
-  it('stops reading at the high-water mark, so that a flooding peer has to wait, and goes on when it is read', () =>
+  it('F18: stops reading at the high-water mark, so that a flooding peer has to wait, and goes on when it is read', () =>
     withPair(side, function* (socket, peer) {
       const chunk = Buffer.alloc(65_536, 1);
       const total = 32 * 1024 * 1024;
@@ -293,7 +293,7 @@ describe.each(sides)('Reading from a %s', (side) => {
       expect(String(yield* socket.readExactly(4))).toBe('rest');
     }));
 
-  it('lets one greenlet read while another writes', () =>
+  it('F25: lets one greenlet read while another writes', () =>
     withPair(side, function* (socket, peer) {
       peer.pipe(peer);
       const reader = spawn(function* () {

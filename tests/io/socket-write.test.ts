@@ -114,7 +114,7 @@ describe.each(sides)('Writing to a %s', (side) => {
       expect(yield* failure(flusher.get())).toBeInstanceOf(ClosedError);
     }));
 
-  it('gets ClosedError after end() and after close(), which may be called twice', () =>
+  it('F8: gets ClosedError after end() and after close(), which may be called twice', () =>
     withPair(side, function* (socket, peer) {
       yield* socket.write('all');
       socket.end();
@@ -131,7 +131,7 @@ describe.each(sides)('Writing to a %s', (side) => {
       expect(yield* failure(socket.flush())).toBeInstanceOf(ClosedError);
     }));
 
-  it('reads on after end() until the peer ends', () =>
+  it('F7: reads on after end() until the peer ends', () =>
     withPair(side, function* (socket, peer) {
       socket.end();
       peer.resume();
@@ -143,14 +143,14 @@ describe.each(sides)('Writing to a %s', (side) => {
       expect(yield* socket.read()).toBe(null);
     }));
 
-  it('holds at most one high-water mark and one piece for a peer that never reads', () =>
+  it('F17: holds at most one high-water mark and one piece for a peer that never reads', () =>
     withPair(side, function* (socket) {
       const queued = yield* fill(socket);
       expect(socket.unsent).toBeLessThanOrEqual(2 * 65_536);
       expect(queued).toBeLessThan(16 * MiB);
     }));
 
-  it('takes one large piece as it is', () =>
+  it('F20: takes one large piece as it is', () =>
     withPair(side, function* (socket, peer) {
       const size = drained(peer);
       yield* socket.write(Buffer.alloc(20 * MiB));
@@ -208,7 +208,7 @@ describe.each(sides)('Writing to a %s', (side) => {
       expect(socket.closed).toBe(true);
     }));
 
-  it('sees an error of a write at the next flush and at every later write, and nowhere else', () =>
+  it('F4: sees an error of a write at the next flush and at every later write, and nowhere else', () =>
     withPair(side, function* (socket, peer) {
       peer.resume();
       peer.end();
@@ -228,7 +228,7 @@ describe.each(sides)('Writing to a %s', (side) => {
       yield* sleep(2);
     }));
 
-  it('says how much had left when the peer resets in the middle of a large write', () =>
+  it('F2: says how much had left when the peer resets in the middle of a large write', () =>
     withPair(side, function* (socket, peer) {
       if (side.startsWith('Unix')) return; // a Unix socket has no reset
       yield* socket.write(Buffer.alloc(24 * MiB));
@@ -262,21 +262,21 @@ describe('write', () => {
     ['a SharedArrayBuffer', sharedBytes('shared').buffer, 'shared'],
     ['an array over a SharedArrayBuffer', sharedBytes('shared'), 'shared'],
   ];
-  it.each(kinds)('takes %s', (_name, data, text) =>
+  it.each(kinds)('F22: takes %s', (_name, data, text) =>
     withPair('TCP client', function* (socket, peer) {
       yield* socket.write(data);
       expect(String(yield* received(peer, Buffer.byteLength(text)))).toBe(text);
     }),
   );
 
-  it.each([[null], [undefined], [5], [{}], [[1, 2]], [() => 1], [Symbol('s')]])('refuses %s at the call', (data) =>
+  it.each([[null], [undefined], [5], [{}], [[1, 2]], [() => 1], [Symbol('s')]])('F22: refuses %s at the call', (data) =>
     withPair('TCP client', function* (socket) {
       yield* yieldNow();
       expect(() => socket.write(data as never)).toThrow(TypeError);
     }),
   );
 
-  it('sends nothing for an empty piece, but throws a kill that is pending', () =>
+  it('F21: sends nothing for an empty piece, but throws a kill that is pending', () =>
     withPair('TCP client', function* (socket) {
       yield* socket.write('');
       yield* socket.write(Buffer.alloc(0));
@@ -318,7 +318,7 @@ describe('write', () => {
       expect(String(yield* received(peer, 6))).toBe('��');
     }));
 
-  it('does not copy: what is in the buffer when the turn ends is sent', () =>
+  it('F23: does not copy: what is in the buffer when the turn ends is sent', () =>
     withPair('TCP client', function* (socket, peer) {
       const data = Buffer.from('before');
       yield* socket.write(data);

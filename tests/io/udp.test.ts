@@ -5,6 +5,7 @@ import {
   type DatagramSocket,
   DnsError,
   GreenletKilledError,
+  hub,
   type Op,
   openHandles,
   run,
@@ -15,11 +16,13 @@ import {
   timeout,
   type UdpEndpoint,
   type UdpOptions,
+  UsageError,
   udp,
   yieldNow,
 } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
+import { descriptors, descriptorsBackAt } from './descriptors.ts';
 import { failure, nothingLeft } from './peers.ts';
 
 const host = '127.0.0.1';
@@ -196,12 +199,145 @@ describe.each(grounds)('A datagram socket on %s', (_name, play) => {
       yield* yieldNow();
       opening.kill();
       yield* opening.join();
-      yield* sleep(5);
+      // The lookup cannot be taken back: its answer comes, and nobody hears it.
+      do yield* sleep(1);
+      while (hub.stats().orphans > 0);
       expect(openHandles().names).toEqual([]);
     }));
 });
 
+describe.each(grounds)('A connected datagram socket on %s', (_name, play) => {
+  it('sends without an address, hears only its peer, and says whom it talks to', () =>
+    play(() =>
+      pair(function* (peer, stranger) {
+        const socket = yield* udp({ host, remote: peer.localAddress });
+        expect([String(socket.remoteAddress), String(socket)]).toEqual([
+          String(peer.localAddress),
+          `datagram socket ${socket.localAddress} -> ${peer.localAddress}`,
+        ]);
+        yield* socket.send('hello');
+        const { bytes, from } = yield* peer.receive();
+        expect([String(bytes), String(from)]).toEqual(['hello', String(socket.localAddress)]);
+        yield* stranger.send('from a stranger', socket.localAddress);
+        yield* peer.send('from the peer', socket.localAddress);
+        expect(String((yield* socket.receive()).bytes)).toBe('from the peer');
+        expect(socket.pending).toBe(0);
+        expect(() => socket.send('x', peer.localAddress)).toThrow(UsageError);
+        socket.close();
+      }),
+    ));
+
+  it('looks up the name of its peer', () =>
+    play(function* () {
+      const peer = yield* udp({ host });
+      const { port } = peer.localAddress;
+      const socket = yield* udp({ remote: { host: 'localhost', port } }, { family: 4 });
+      yield* socket.send('hello');
+      expect(String((yield* peer.receive()).bytes)).toBe('hello');
+      expect(String(socket.remoteAddress)).toBe(`${host}:${port}`);
+      for (const each of [peer, socket]) each.close();
+      const error = yield* failure(udp({ remote: { host: `${'x'.repeat(64)}.test`, port } }));
+      expect(error).toBeInstanceOf(DnsError);
+    }));
+});
+
+describe('A connected datagram socket', () => {
+  it('is told that its peer refuses: by the next receive, or the next send, once', () =>
+    run(function* () {
+      // No test gets that port from the system.
+      const socket = yield* udp({ remote: { host, port: 1 } });
+      const waiting = spawn(failure, socket.receive());
+      yield* socket.send('is anybody there?');
+      const error = yield* waiting.get();
+      expect(error).toBeInstanceOf(DatagramError);
+      expect([error.code, error.message]).toEqual([
+        'ECONNREFUSED',
+        `receive on ${String(socket)} failed: ECONNREFUSED`,
+      ]);
+      yield* socket.send('hello?');
+      while (socket.stats.receiveErrors < 2) yield* sleep(1);
+      expect((yield* failure(socket.send('hello?'))).code).toBe('ECONNREFUSED');
+      // Told once: the next one leaves, and is refused again.
+      yield* socket.send('hello?');
+      expect((yield* failure(socket.receive())).code).toBe('ECONNREFUSED');
+      socket.close();
+    }).then(nothingLeft));
+});
+
+describe('Multicast on loopback', () => {
+  const group = '239.255.77.7';
+  const options = { reuseAddress: true, multicastInterface: host, multicastTtl: 0, multicastLoopback: true };
+
+  it('comes to every socket that has joined, until it leaves', () =>
+    run(function* () {
+      const one = yield* udp({}, options);
+      const { port } = one.localAddress;
+      const two = yield* udp({ port }, options);
+      const sender = yield* udp({}, options);
+      for (const each of [one, two]) each.joinGroup(group, host);
+      yield* sender.send('to all', { host: group, port });
+      for (const each of [one, two]) expect(String((yield* each.receive()).bytes)).toBe('to all');
+      two.leaveGroup(group, host);
+      yield* sender.send('to one', { host: group, port });
+      expect(String((yield* one.receive()).bytes)).toBe('to one');
+      for (const each of [one, two, sender]) each.close();
+    }).then(nothingLeft));
+
+  it('says with a code what cannot be joined or left', () =>
+    run(function* () {
+      const socket = yield* udp({}, options);
+      const thrown = (call: () => void): { name: string; code: string } => {
+        try {
+          call();
+        } catch (error) {
+          const { name, code } = error as Error & { code: string };
+          return { name, code };
+        }
+        throw new Error('it did not throw');
+      };
+      const name = 'DatagramError';
+      expect(thrown(() => socket.joinGroup(host))).toEqual({ name, code: 'EINVAL' });
+      expect(thrown(() => socket.leaveGroup(group, host))).toEqual({ name, code: 'EADDRNOTAVAIL' });
+      socket.joinGroup(group, host);
+      expect(thrown(() => socket.joinGroup(group, host))).toEqual({ name, code: 'EADDRINUSE' });
+      expect(() => socket.joinGroup('a name')).toThrow(TypeError);
+      expect(() => socket.joinGroup(group, 'eth0')).toThrow(TypeError);
+      socket.close();
+      expect(() => socket.joinGroup(group)).toThrow(ClosedError);
+      expect(socket.remoteAddress).toBeUndefined();
+    }).then(nothingLeft));
+
+  it('is a UsageError on a simulated network, which has no groups and no options', async () => {
+    await simulate(function* () {
+      const socket = yield* udp({ host });
+      expect(() => socket.joinGroup(group)).toThrow(UsageError);
+      expect(yield* failure(udp({}, { multicastTtl: 1 }))).toBeInstanceOf(UsageError);
+      socket.close();
+    });
+  });
+});
+
 describe('udp', () => {
+  it('may send to a broadcast address only if it is told so', () =>
+    run(function* () {
+      const to = { host: '127.255.255.255', port: 9 };
+      const plain = yield* udp();
+      expect((yield* failure(plain.send('x', to))).code).toBe('EACCES');
+      const telling = yield* udp({}, { broadcast: true, ttl: 1 });
+      yield* telling.send('x', to);
+      for (const each of [plain, telling]) each.close();
+    }).then(nothingLeft));
+
+  it('leaves no descriptor behind when it cannot be bound, again and again', () =>
+    run(function* () {
+      const taken = yield* udp({ host });
+      const before = descriptors();
+      for (let i = 0; i < 50; i += 1)
+        expect((yield* failure(udp({ host, port: taken.localAddress.port }))).code).toBe('EADDRINUSE');
+      yield* descriptorsBackAt(before);
+      taken.close();
+    }).then(nothingLeft));
+
   it.each([
     [() => udp(5 as never), TypeError],
     [() => udp({ host: 5 } as never), TypeError],
@@ -210,6 +346,14 @@ describe('udp', () => {
     [() => udp({}, { family: 5 as never }), RangeError],
     [() => udp({ host: '::1' }, { family: 4 }), RangeError],
     [() => udp({}, { maxPending: 0 }), RangeError],
+    [() => udp({ remote: 5 as never }), TypeError],
+    [() => udp({ remote: { host, port: 0 } }), RangeError],
+    [() => udp({ host: '::1', remote: { host, port: 9 } }), RangeError],
+    [() => udp({ remote: { host, port: 9 } }, { family: 6 }), RangeError],
+    [() => udp({}, { ttl: 0 }), RangeError],
+    [() => udp({}, { multicastTtl: 256 }), RangeError],
+    [() => udp({}, { broadcast: 1 as never }), TypeError],
+    [() => udp({}, { multicastInterface: 'eth0' }), TypeError],
     [() => udp({}, 5 as never), TypeError],
   ])('refuses a bad argument at the call (%#)', (call, kind) => {
     expect(call).toThrow(kind);
