@@ -30,8 +30,11 @@ const files = [
   'depth',
   'select',
   'tcp-echo',
+  'stream-echo',
+  'udp-echo',
   'redis-get',
   'http-get',
+  'http-serve',
   'interval-ticks',
 ];
 

@@ -10,7 +10,7 @@ import { Channel, Event, main, now, type Op, select, sleep, sleepUntil, spawn } 
 // Until a moment rather than for a while, so that the time a reading takes does not add up.
 function* sensor(readings: Channel<number>, firstAtMs: number, values: readonly number[]): Op<void> {
   for (const [index, value] of values.entries()) {
-    yield* sleepUntil(firstAtMs + index * 160);
+    yield* sleepUntil(firstAtMs + index * 320);
     yield* readings.send(value);
   }
 }
@@ -18,7 +18,7 @@ function* sensor(readings: Channel<number>, firstAtMs: number, values: readonly 
 function* watch(inside: Channel<number>, outside: Channel<number>, evening: Event): Op<number> {
   let seen = 0;
   // Outside the loop, because a heartbeat comes at its time however busy the channels are.
-  let beatAtMs = now() + 360;
+  let beatAtMs = now() + 720;
   for (;;) {
     const { key, value } = yield* select(
       {
@@ -38,7 +38,7 @@ function* watch(inside: Channel<number>, outside: Channel<number>, evening: Even
         console.log(`${key}: ${value} degrees`);
         break;
       case 'heartbeat':
-        beatAtMs += 360;
+        beatAtMs += 720;
         console.log(`still here, ${seen} readings so far`);
         break;
       case 'evening':
@@ -52,9 +52,9 @@ main(function* day(): Op<void> {
   const outside = new Channel<number>();
   const evening = new Event();
   const watcher = spawn(watch, inside, outside, evening);
-  spawn(sensor, inside, now() + 80, [20, 21, 22]);
-  spawn(sensor, outside, now() + 160, [7, 9]);
-  yield* sleep(520);
+  spawn(sensor, inside, now() + 160, [20, 21, 22]);
+  spawn(sensor, outside, now() + 320, [7, 9]);
+  yield* sleep(1040);
   evening.set();
   console.log(`in the evening: ${yield* watcher.get()} readings`);
 });
