@@ -139,6 +139,14 @@ export function ownFlag(options: object, key: string, otherwise: boolean, where:
   return flag;
 }
 
+/** A text option, or undefined. @throws TypeError if it is no string. */
+export function ownText(options: object, key: string, where: string): string | undefined {
+  const text = own<unknown>(options, key);
+  if (text !== undefined && typeof text !== 'string')
+    throw typeError(`${where}: ${key} must be a string, not ${shownValue(text)}`);
+  return text;
+}
+
 /** Check an options argument. @throws TypeError if it is no object. */
 export function checkOptions(options: unknown, where: string): object {
   if (options === undefined) return {};

@@ -22,6 +22,11 @@ interface Reading {
   readonly _handle?: { readStart?(): number } | null;
 }
 
+/** May an end that comes now, after bytes that came after turn `cameIn`, be a reset? */
+export function mayBeReset(cameIn: number): boolean {
+  return mustAsk && cameIn === turnNow();
+}
+
 /** How many turns there have been. */
 export function turnNow(): number {
   return kernel.scheduler === undefined ? 0 : kernel.scheduler.stats.turns;
@@ -34,7 +39,7 @@ export function turnNow(): number {
  * Returns a function that stops asking, to be called before the socket is destroyed; undefined if nothing is left to ask.
  */
 export function confirmEnd(socket: net.Socket, cameIn: number, ended: () => void): (() => void) | undefined {
-  if (!mustAsk || cameIn !== turnNow() || (socket as Reading)._handle?.readStart?.() !== 0) {
+  if (!mayBeReset(cameIn) || (socket as Reading)._handle?.readStart?.() !== 0) {
     ended();
     return undefined;
   }

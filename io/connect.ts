@@ -230,7 +230,9 @@ class Connecting implements Timer {
   #connected(transport: Transport): void {
     this.#stop();
     const { highWaterMark, halfOpen } = this.#wait.settings;
-    this.#ticket.resolve(new Socket(transport, highWaterMark, halfOpen));
+    const socket = new Socket(transport, highWaterMark, halfOpen);
+    socket.peerName = this.#wait.target.path === undefined ? (this.#wait.target.host ?? 'localhost') : undefined;
+    this.#ticket.resolve(socket);
   }
 
   /** The timer: the resolver is silent, or it is time for another address. */

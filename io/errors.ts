@@ -45,9 +45,9 @@ function tellingAttempt(attempts: readonly ConnectAttempt[]): ConnectAttempt | u
 /** The address cannot be listened on: in use (EADDRINUSE), not allowed (EACCES), not ours (EADDRNOTAVAIL), ... */
 export class ListenError extends ResourceError {
   override readonly code: string;
-  constructor(address: string, cause: unknown) {
+  constructor(address: string, cause: unknown, detail?: string) {
     const code = codeOf(cause) ?? 'ERR_LISTEN';
-    super(`listen on ${shown(address)} failed: ${code}`, { cause });
+    super(`listen on ${shown(address)} failed: ${code}${detail === undefined ? '' : `, ${detail}`}`, { cause });
     this.code = code;
   }
 }
@@ -141,7 +141,7 @@ export class LineTooLongError extends ResourceError {
   }
 }
 
-/** The server has closed, or is stopping, so that a request cannot be made or will not be answered. */
+/** The server has closed, or is stopping: it cannot be started again, and a request to it cannot be made or will not be answered. */
 export class ServerClosedError extends ResourceError {
   override readonly code: string = 'ERR_SERVER_CLOSED';
 }

@@ -11,7 +11,7 @@
 //   paused                 implies  the transport delivers nothing until resume()
 //   scheduler.externalWaits counts the waiting reader, if the transport is external
 
-import { BusyError, type ClosedError } from '../core/errors.ts';
+import { BusyError } from '../core/errors.ts';
 import type { Greenlet } from '../core/greenlet.ts';
 import { readyResult } from '../core/kernel.ts';
 import type { WaitDescription } from '../core/op.ts';
@@ -37,7 +37,7 @@ export interface InboundOwner {
   /** The error of `op` after the connection was lost with `cause`. */
   lost(op: string, cause: unknown): Error;
   /** Somebody else closed the stream: the error for `op`. */
-  closedError(op: string): ClosedError;
+  closedError(op: string): Error;
 }
 
 /** One way to read. Subclasses in reads.ts. */
@@ -167,6 +167,11 @@ export class Inbound {
   reopen(): void {
     this.#ended = false;
     this.#failure = undefined;
+  }
+
+  /** Refuse every read with the owner's closedError, while something else has the connection; with false, take them again. */
+  suspend(suspended: boolean): void {
+    this.#closed = suspended;
   }
 
   /** Our own close(): a waiting reader learns of it, what is buffered is dropped. */

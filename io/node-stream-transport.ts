@@ -31,6 +31,7 @@ export class NodeStreamTransport implements Transport {
   readonly #readable: Readable | undefined;
   readonly #writable: Writable | undefined;
   #sink: TransportSink | undefined = undefined;
+  #started = false;
   #failure: unknown = undefined;
   /** Nothing more will come; everything has gone. */
   #readOver: boolean;
@@ -71,7 +72,10 @@ export class NodeStreamTransport implements Transport {
   }
 
   start(sink: TransportSink): void {
+    const started = this.#started;
+    this.#started = true;
     this.#sink = sink;
+    if (started) return;
     const readable = this.#readable;
     const writable = this.#writable;
     for (const stream of this.#streams()) {

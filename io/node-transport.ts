@@ -24,7 +24,8 @@ const NOTHING = Buffer.alloc(0);
 const READ_SIZE = 65_536;
 const readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_SIZE);
 
-const nobody: TransportSink = {
+/** Whom a transport tells of that has nobody to tell. */
+export const nobody: TransportSink = {
   received: () => true,
   ended() {},
   taken() {},
@@ -198,6 +199,17 @@ export class NodeTransport implements Transport {
     this.#sink = nobody;
     this.#stopAsking?.();
     this.#socket.destroy();
+  }
+
+  release(come: Buffer): net.Socket {
+    // Our other listeners stay, and tell nobody: an 'error' must always have one.
+    this.#sink = nobody;
+    this.#stopAsking?.();
+    const socket = this.#socket;
+    socket.pause();
+    socket.removeAllListeners('data');
+    if (come.length > 0) socket.unshift(come);
+    return socket;
   }
 }
 

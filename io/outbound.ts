@@ -10,7 +10,6 @@
 //   bytesQueued = bytesFlushed + what the transport has not sent + queue.size, until the connection is lost
 //   scheduler.externalWaits counts those who wait here, if the transport is external
 
-import type { ClosedError } from '../core/errors.ts';
 import { kernel, readyResult, requireScheduler } from '../core/kernel.ts';
 import type { WaitDescription } from '../core/op.ts';
 import type { Outlet } from '../core/outlets.ts';
@@ -28,11 +27,11 @@ export interface OutboundOwner {
   /** The error of `op` after the connection was lost with `cause`. */
   lost(op: string, cause: unknown): Error;
   /** The stream was closed, or this side of it was ended: the error for `op`. */
-  closedError(op: string): ClosedError;
+  closedError(op: string): Error;
 }
 
-/** open: takes writes; ended: we ended our side; lost: by an error; closed: by close(). */
-type State = 'open' | 'ended' | 'lost' | 'closed';
+/** open: takes writes; suspended: something else has the connection; ended: we ended our side; lost: by an error; closed: by close(). */
+type State = 'open' | 'suspended' | 'ended' | 'lost' | 'closed';
 
 export class Outbound implements Outlet, WriteProgress {
   nextOutlet: Outlet | undefined = undefined;
@@ -61,11 +60,16 @@ export class Outbound implements Outlet, WriteProgress {
   }
 
   get bytesFlushed(): number {
-    return this.#state === 'open' || this.#state === 'ended' ? this.bytesQueued - this.backlog : this.#flushedAtLoss;
+    return this.#state === 'lost' || this.#state === 'closed' ? this.#flushedAtLoss : this.bytesQueued - this.backlog;
   }
 
   get open(): boolean {
     return this.#state === 'open';
+  }
+
+  /** How the connection was lost, if it was. */
+  get loss(): { readonly cause: unknown } | undefined {
+    return this.#state === 'lost' ? { cause: this.#failure } : undefined;
   }
 
   write(piece: Pieces, size: number): WriteWait {
@@ -90,7 +94,7 @@ export class Outbound implements Outlet, WriteProgress {
   /** Has everything left that was queued so far? Throws if it never will. */
   settled(): boolean {
     this.#handOverNow();
-    if (this.#state === 'lost' || this.#state === 'closed') throw this.#refusal('flush');
+    if (this.#state !== 'open' && this.#state !== 'ended') throw this.#refusal('flush');
     return this.backlog === 0;
   }
 
@@ -137,6 +141,11 @@ export class Outbound implements Outlet, WriteProgress {
     this.#state = 'ended';
     this.#fireWriters(() => this.owner.closedError('write'));
     this.owner.transport.end();
+  }
+
+  /** Refuse every write with the owner's closedError, while something else has the connection; with false, take them again. */
+  suspend(suspended: boolean): void {
+    if (this.#state === (suspended ? 'open' : 'suspended')) this.#state = suspended ? 'suspended' : 'open';
   }
 
   /** The connection is lost. */

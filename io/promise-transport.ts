@@ -53,6 +53,7 @@ export class PromiseTransport implements Transport {
   readonly #source: PromiseSource | undefined;
   readonly #target: PromiseTarget | undefined;
   #sink: TransportSink | undefined = undefined;
+  #started = false;
   #asking = false;
   #paused = false;
   #inARow = 0;
@@ -84,7 +85,10 @@ export class PromiseTransport implements Transport {
   }
 
   start(sink: TransportSink): void {
+    const started = this.#started;
+    this.#started = true;
     this.#sink = sink;
+    if (started) return;
     if (this.#sourceOver) Promise.resolve().then(() => this.#ended());
     else this.#ask();
   }

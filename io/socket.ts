@@ -17,10 +17,13 @@ import { timeout } from '../core/timeout.ts';
 import { type Address, checkOptions, own, ownCount, ownMs, shownValue } from './address.ts';
 import { ConnectionResetError } from './errors.ts';
 import { handleClosed, handleOpened } from './handles.ts';
-import { Inbound, type InboundOwner } from './inbound.ts';
-import { Outbound, type OutboundOwner } from './outbound.ts';
+import type { Inbound } from './inbound.ts';
+import type { Outbound } from './outbound.ts';
 import { ReadExactly, ReadLine, ReadSome, ReadUntil, type TextEncoding } from './reads.ts';
+import { Link } from './socket-link.ts';
 import { iterate } from './stream-iterator.ts';
+import type { TlsInfo } from './tls-info.ts';
+import { type StartTlsOptions, startTls } from './tls-start.ts';
 import type { Transport, TransportSink } from './transport.ts';
 import { checkSize, MOST_WRITTEN, pieceOf, sizeOf, type Writable } from './writable.ts';
 import type { Piece } from './write-queue.ts';
@@ -56,11 +59,13 @@ export interface CloseOptions {
 
 /** One end of a connection. connect() and accept() make them. */
 export class Socket {
-  readonly #transport: Transport;
+  readonly #link: Link;
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
   readonly #halfOpen: boolean;
   #closed = false;
+  /** The host that was connected to, as the caller named it. @internal */
+  peerName: string | undefined = undefined;
   #read: ReadSome | undefined = undefined;
   // The last descriptions of their kind: a loop asks for the same again and again.
   #exactly: ReadExactly | undefined = undefined;
@@ -68,9 +73,9 @@ export class Socket {
 
   /** @internal: connect() and accept() make sockets. */
   constructor(transport: Transport, highWaterMark: number, halfOpen: boolean) {
-    this.#transport = transport;
     this.#halfOpen = halfOpen;
     const link = new Link(this, transport, highWaterMark);
+    this.#link = link;
     this.#inbound = link.inbound;
     this.#outbound = link.outbound;
     handleOpened('socket', this);
@@ -79,12 +84,22 @@ export class Socket {
 
   /** Our address. Valid also after close(). */
   get localAddress(): Address {
-    return this.#transport.localAddress;
+    return this.#link.transport.localAddress;
   }
 
   /** The peer's address. Valid also after close(). */
   get remoteAddress(): Address {
-    return this.#transport.remoteAddress;
+    return this.#link.transport.remoteAddress;
+  }
+
+  /** What TLS has agreed on with the peer; undefined if the connection is in plain text. Valid also after close(). */
+  get tls(): TlsInfo | undefined {
+    return this.#link.transport.tls;
+  }
+
+  /** True if the peer's end came without the farewell of TLS: what was read up to it may have been cut by anybody. In plain text it always may, and nobody knows. */
+  get truncatable(): boolean {
+    return this.tls?.truncated ?? false;
   }
 
   /** How many bytes have come and wait to be read. */
@@ -105,6 +120,17 @@ export class Socket {
   /** The reading side, for other ways to read. @internal */
   get inbound(): Inbound {
     return this.#inbound;
+  }
+
+  /** Have what comes go to `sink`, not to our reading side; undefined takes that back. An end or a loss is told to both. @internal */
+  divert(sink: TransportSink | undefined): Transport {
+    this.#link.diverted = sink;
+    return this.#link.transport;
+  }
+
+  /** What joins us to the transport. @internal */
+  get link(): Link {
+    return this.#link;
   }
 
   /** True after close(). */
@@ -240,9 +266,26 @@ export class Socket {
     return this.#outbound.flush();
   }
 
-  /** End our side after what was written: the peer reads it and then the end. Never switches; reading goes on. Idempotent. */
+  /** End our side after what was written: the peer reads it and then the end. Never switches; reading goes on. Idempotent. @throws BusyError during startTls. */
   end(): void {
+    if (this.#link.upgrade !== undefined) throw this.#link.upgrade.busyError('end');
     this.#outbound.end();
+  }
+
+  /**
+   * Go on in TLS, as a client, or as a server with {server: true, key, cert}. Returns this socket: what is read and written from now on goes through TLS.
+   *
+   * Switches. What was written before is sent first, in plain text. What has come and was not read is taken for TLS, so plain text that somebody has slipped
+   * in behind the agreement breaks the handshake and is never read. While it runs nobody else may use the socket. If it throws, but for a
+   * TypeError, a RangeError or a BusyError, the socket is closed. A client verifies the server's certificate for {servername}, by default the host it connected to.
+   *
+   * @throws TlsError with OpenSSL's or Node's code if the peer is not to be trusted, the two cannot agree, or what comes is not TLS.
+   * @throws TimeoutError after `handshakeTimeoutMs` (10,000 ms). @throws TypeError or RangeError, at the call, for a bad option. @throws BusyError if
+   * another greenlet reads or writes. @throws ClosedError if the socket or its side is closed. @throws Killed if the greenlet is killed.
+   * @see https://www.rfc-editor.org/rfc/rfc3207
+   */
+  startTls(options?: StartTlsOptions): Op<Socket> {
+    return startTls(this, options);
   }
 
   /** `using`: close at the end of the block. */
@@ -264,10 +307,12 @@ export class Socket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#link.upgrade?.closed();
     this.#outbound.close();
     this.#inbound.close();
     handleClosed(this);
-    this.#transport.destroy();
+    this.#link.transport.destroy();
+    this.#link.diverted?.closed();
   }
 
   /**
@@ -315,62 +360,7 @@ export class Socket {
 
   /** `socket 127.0.0.1:4000 -> 127.0.0.1:80`. */
   toString(): string {
-    return this.#transport.name ?? `socket ${this.localAddress} -> ${this.remoteAddress}`;
-  }
-}
-
-/** What the transport reports to, and what both sides know of their socket: all of it kept out of the socket's public face. */
-class Link implements TransportSink, InboundOwner, OutboundOwner {
-  readonly transport: Transport;
-  readonly inbound: Inbound;
-  readonly outbound: Outbound;
-  readonly #socket: Socket;
-
-  constructor(socket: Socket, transport: Transport, highWaterMark: number) {
-    this.#socket = socket;
-    this.transport = transport;
-    this.inbound = new Inbound(this, highWaterMark, transport.external);
-    this.outbound = new Outbound(this, highWaterMark, transport.external);
-  }
-
-  toString(): string {
-    return this.#socket.toString();
-  }
-
-  lost(op: string, cause: unknown): Error {
-    const what = `${op} on ${this.toString()}`;
-    return this.transport.lost?.(what, cause, this.outbound) ?? new ConnectionResetError(what, cause, this.outbound);
-  }
-
-  closedError(op: string): ClosedError {
-    const how = this.#socket.closed ? 'is closed' : 'was ended by end()';
-    return new ClosedError(`${op} on ${this.toString()}, which ${how}`);
-  }
-
-  received(bytes: Buffer, length: number, lent: boolean): boolean {
-    return this.inbound.received(bytes, length, lent);
-  }
-
-  ended(): void {
-    this.inbound.end();
-    this.#socket.peerEnded();
-  }
-
-  taken(): void {
-    this.outbound.taken();
-  }
-
-  failed(error: unknown): void {
-    this.inbound.fail(error);
-    this.outbound.fail(error);
-    handleClosed(this.#socket);
-  }
-
-  closed(): void {
-    // After an error, or after both sides have ended, both are no-ops.
-    if (this.outbound.open) this.outbound.fail(undefined);
-    this.inbound.fail(undefined);
-    handleClosed(this.#socket);
+    return this.#link.transport.name ?? `socket ${this.localAddress} -> ${this.remoteAddress}`;
   }
 }
 

@@ -9,8 +9,10 @@
 //   failed comes at most once, then closed; ended and end() together lead to closed
 //   write, end, resume and destroy never throw and never wait, and do nothing after closed
 
+import type net from 'node:net';
 import type { Address } from './address.ts';
 import type { WriteProgress } from './errors.ts';
+import type { TlsInfo } from './tls-info.ts';
 
 /** What a transport tells the one that reads and writes it. */
 export interface TransportSink {
@@ -41,8 +43,12 @@ export interface Transport {
   readonly unsent: number;
   /** The error of a write that has failed at once and will be told to the sink later. */
   readonly failure: unknown;
-  /** Begin to deliver to `sink`. Called once. */
+  /** What TLS has agreed on, if that is what this is. */
+  readonly tls?: TlsInfo | undefined;
+  /** Begin to deliver to `sink`; called again, go on with another one. */
   start(sink: TransportSink): void;
+  /** Give up the socket of Node's under it: whoever gets it reads `come` first and what comes next, and the sink hears no more. Absent if there is none. */
+  release?(come: Buffer): net.Socket;
   resume(): void;
   /** Send these, in order; the memory is theirs until `unsent` says that they have left. */
   write(bytes: string | Uint8Array): void;

@@ -23,20 +23,39 @@ export function patternAt(at: number, size: number): Buffer {
   return pattern.subarray(at % PERIOD, (at % PERIOD) + size);
 }
 
-/** Write `size` bytes of the pattern in pieces. */
-export function* pour(socket: Socket, size: number, piece: number = PIECE): Op<void> {
-  for (let at = 0; at < size; at += piece) yield* socket.write(patternAt(at, Math.min(piece, size - at)));
+/** Write `size` bytes of the pattern in pieces, and call `wrote` after each. */
+export function* pour(socket: Socket, size: number, piece: number = PIECE, wrote: () => void = () => {}): Op<void> {
+  for (let at = 0; at < size; at += piece) {
+    yield* socket.write(patternAt(at, Math.min(piece, size - at)));
+    wrote();
+  }
+}
+
+/**
+ * Have somebody pour much into `socket`, whose peer does not read, and then end it if `ends`; wait until no more is taken.
+ *
+ * Over TLS it takes some turns of the event loop until a piece has left, and `unsent` is the same after each of them: hence the count.
+ */
+export function* stuck(socket: Socket, place: Place, ends: boolean): Op<Greenlet<void>> {
+  let pieces = 0;
+  const writer = start(function* () {
+    yield* pour(socket, MUCH, PIECE, () => {
+      pieces += 1;
+    });
+    if (ends) socket.end();
+  });
+  for (let quiet = 0; quiet < 3; ) {
+    yield* when(() => writer.state === 'parked' && socket.unsent > 0);
+    const before = [pieces, socket.unsent];
+    yield* place.settle();
+    quiet = before[0] === pieces && before[1] === socket.unsent ? quiet + 1 : 0;
+  }
+  return writer;
 }
 
 /** Have somebody write to `socket`, whose peer does not read, until no more is taken: that greenlet waits for room now. */
-export function* clog(socket: Socket, place: Place): Op<Greenlet<void>> {
-  const writer = start(() => pour(socket, MUCH));
-  for (let before = -1; before !== socket.unsent; ) {
-    yield* when(() => writer.state === 'parked' && socket.unsent > 0);
-    before = socket.unsent;
-    yield* place.settle();
-  }
-  return writer;
+export function clog(socket: Socket, place: Place): Op<Greenlet<void>> {
+  return stuck(socket, place, false);
 }
 
 /** As `clog`, but nobody waits any more. */

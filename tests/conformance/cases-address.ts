@@ -1,5 +1,5 @@
 // cases-address.ts: names, addresses and options: what is connected to, and what each end is called.
-import { type ConnectError, connect, type DnsError, listen } from 'tendril';
+import { type ConnectError, type DnsError, listen } from 'tendril';
 import { type Case, ending, hear, pairCase, placeCase, say, thrown, told } from './case.ts';
 
 const noPorts = { Unix: 'a Unix socket has a path in place of host and port' };
@@ -51,9 +51,9 @@ export const addressing: readonly Case[] = [
   placeCase(
     'finds no host whose name cannot exist',
     ['DnsError ENOTFOUND', true],
-    function* () {
+    function* (place) {
       const host = '*'.repeat(64);
-      const error = (yield* thrown(connect({ host, port: 80 }))) as DnsError;
+      const error = (yield* thrown(place.dial({ host, port: 80 }))) as DnsError;
       return [told(error), error.host === host];
     },
     noPorts,
@@ -73,7 +73,7 @@ export const addressing: readonly Case[] = [
     { same: true, got: 'by name' },
     function* (place) {
       const listener = yield* place.listen();
-      const socket = place.keep(yield* connect({ host: 'localhost', port: listener.address.port }));
+      const socket = place.keep(yield* place.dial({ host: 'localhost', port: listener.address.port }));
       yield* say(socket, 'by name');
       return {
         same: socket.remoteAddress.host === listener.address.host,
@@ -88,7 +88,7 @@ export const addressing: readonly Case[] = [
     { code: 'ECONNREFUSED', first: true, some: true },
     function* (place) {
       const { port } = (yield* place.site.deserted()) as { readonly port: number };
-      const error = (yield* thrown(connect({ host: 'localhost', port }))) as ConnectError;
+      const error = (yield* thrown(place.dial({ host: 'localhost', port }))) as ConnectError;
       const tried = error.attempts.map(({ address }) => address);
       return {
         code: error.code,
@@ -105,7 +105,7 @@ export const addressing: readonly Case[] = [
     function* (place) {
       const listener = yield* place.listen({}, { port: 0 });
       const { port } = listener.address;
-      const socket = place.keep(yield* connect({ host: '127.0.0.1', port }));
+      const socket = place.keep(yield* place.dial({ host: '127.0.0.1', port }));
       const server = yield* place.accept(listener);
       yield* say(socket, 'anywhere');
       return {

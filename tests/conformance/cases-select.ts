@@ -129,6 +129,7 @@ export const selecting: readonly Case[] = [
       yield* say(socket, 'hello');
       return { one: String(socket.remoteAddress) === String(chosen.address), got: yield* hear(server) };
     },
+    { TLS: 'connectTls is several waits: it can take part in a race, not in a select' },
   ),
 
   placeCase(

@@ -1,7 +1,7 @@
 // cases-write.ts: what may be written, in what order it arrives, when a writer has to wait, and that nothing of it is lost.
 import { type Greenlet, type Socket, type Writable, yieldNow } from 'tendril';
-import { fill, MIB, MUCH, pour, Sink } from './bulk.ts';
-import { atCall, type Case, ending, hear, pairCase, readToEnd, say, send, start, text, waiting, when } from './case.ts';
+import { fill, MIB, MUCH, pour, Sink, stuck } from './bulk.ts';
+import { atCall, type Case, ending, hear, pairCase, readToEnd, say, send, start, text, waiting } from './case.ts';
 
 function shared(values: readonly number[]): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(values.length);
@@ -112,12 +112,7 @@ export const writing: readonly Case[] = [
     'makes a writer wait for a peer that does not read, and lets it go on when the peer does',
     { waits: true, bounded: true, size: MUCH, intact: true },
     function* (near, far, place) {
-      const writer = start(function* () {
-        yield* pour(near, MUCH);
-        near.end();
-      });
-      yield* when(() => writer.state === 'parked' && near.unsent > 0);
-      yield* place.settle();
+      const writer = yield* stuck(near, place, true);
       const waits = writer.state === 'parked';
       // The mark, and the one piece that was queued below it.
       const bounded = near.unsent <= 65_536 + 262_144;

@@ -3,15 +3,15 @@
 // Where there is no such thing on a ground, the case says so and why; that is printed with how many ran where, and too few are a failure.
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Ground } from './ground.ts';
-import { tcp, unix } from './real-grounds.ts';
+import { tcp, tls, unix } from './real-grounds.ts';
 import { simulatedTcp, simulatedUnix } from './simulated-grounds.ts';
 import { cases, reasonAgainst, subjects } from './subjects.ts';
 
 /** How many behaviours must run on TCP and in simulation. */
 const LEAST = 60;
 
-const grounds: readonly Ground[] = [tcp, unix, simulatedTcp, simulatedUnix];
-const needed: readonly Ground[] = [tcp, simulatedTcp];
+const grounds: readonly Ground[] = [tcp, unix, tls, simulatedTcp, simulatedUnix];
+const needed: readonly Ground[] = [tcp, tls, simulatedTcp];
 /** The titles that have passed on each ground. */
 const passed = new Map(grounds.map((ground) => [ground, new Set<string>()]));
 

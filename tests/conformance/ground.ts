@@ -1,4 +1,4 @@
-// ground.ts: what the same socket behaviours are run on: loopback TCP, Unix sockets, the simulated network.
+// ground.ts: what the same socket behaviours are run on: loopback TCP, Unix sockets, TLS, the simulated network.
 //
 // A ground opens a place for one case: a world with nothing in it. The case gets its addresses from the place and uses the public sockets for
 // everything else, so no case knows where it runs. What the case opens through the place is closed after it, and then nothing may be left: no handle,
@@ -24,7 +24,7 @@ import { requireScheduler } from '../../core/kernel.ts';
 /** Host and port, or a path. */
 export type AddressKind = 'TCP' | 'Unix';
 
-export type GroundName = AddressKind | `simulated ${AddressKind}`;
+export type GroundName = AddressKind | 'TLS' | `simulated ${AddressKind}`;
 
 export interface Ground {
   readonly name: GroundName;
@@ -42,6 +42,9 @@ export interface Site {
   deserted(): Op<Endpoint>;
   /** An address from which no answer comes. */
   silent(): Op<Endpoint>;
+  /** How to listen and connect there, if not by `listen` and `connect`. */
+  listen?(endpoint: Endpoint, options?: ListenOptions): Op<Listener>;
+  connect?(endpoint: Endpoint, options?: ConnectOptions): Op<Socket>;
   /** How long until what is under way has arrived. */
   readonly settleMs: number;
   /** How long a case may take. */
@@ -78,11 +81,16 @@ export class Place {
   }
 
   *listen(options?: ListenOptions, endpoint: Endpoint = this.site.free()): Op<Listener> {
-    return this.keep(yield* listen(endpoint, options));
+    return this.keep(yield* this.site.listen?.(endpoint, options) ?? listen(endpoint, options));
   }
 
   *connect(to: Listener, options?: ConnectOptions): Op<Socket> {
-    return this.keep(yield* connect(to.address, options));
+    return this.keep(yield* this.dial(to.address, options));
+  }
+
+  /** Connect to whatever is there; what comes of it is the case's to close. */
+  dial(endpoint: Endpoint, options?: ConnectOptions): Op<Socket> {
+    return this.site.connect?.(endpoint, options) ?? connect(endpoint, options);
   }
 
   *accept(listener: Listener): Op<Socket> {

@@ -1,11 +1,24 @@
-// real-grounds.ts: loopback TCP and Unix sockets.
+// real-grounds.ts: loopback TCP, Unix sockets, and TLS over loopback TCP.
 //
 // Facts that this rests on: a port that was closed a moment ago refuses connections; a Unix socket that has lost its listener, but whose name is still in
 // its folder, does so too; a listener in a stopped process whose queue is full answers no SYN.
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Endpoint, listen, type Op, run, until } from 'tendril';
+import {
+  type ConnectOptions,
+  connectTls,
+  type Endpoint,
+  type Listener,
+  type ListenOptions,
+  listen,
+  listenTls,
+  type Op,
+  run,
+  type Socket,
+  until,
+} from 'tendril';
+import { ca, server } from '../io/certificates.ts';
 import { host } from '../io/peers.ts';
 import { type StoppedServer, stoppedServer } from '../io/stopped-server.ts';
 import { type Ground, type Place, type Site, visit } from './ground.ts';
@@ -36,6 +49,16 @@ class TcpSite implements Site {
 
   async end(): Promise<void> {
     await this.#stopped?.end();
+  }
+}
+
+class TlsSite extends TcpSite {
+  listen(endpoint: Endpoint, options?: ListenOptions): Op<Listener> {
+    return listenTls(endpoint, { ...options, ...server });
+  }
+
+  connect(endpoint: Endpoint, options?: ConnectOptions): Op<Socket> {
+    return connectTls(endpoint, { ...options, ca });
   }
 }
 
@@ -78,3 +101,4 @@ async function openOn<T>(site: TcpSite | UnixSite, body: (place: Place) => Op<T>
 
 export const tcp: Ground = { name: 'TCP', kind: 'TCP', open: (body) => openOn(new TcpSite(), body) };
 export const unix: Ground = { name: 'Unix', kind: 'Unix', open: (body) => openOn(new UnixSite(), body) };
+export const tls: Ground = { name: 'TLS', kind: 'TCP', open: (body) => openOn(new TlsSite(), body) };
