@@ -42,6 +42,8 @@ export interface BodySource {
   failure(op: string, cause: unknown): Error;
   /** Let more of the body come. */
   resume(): void;
+  /** Somebody waits for all of it: it may not just trickle in. */
+  wholeWanted?(): void;
   /** Give up the rest of the body, and the connection with it. Nothing if all has come. */
   abandon(): void;
 }
@@ -138,6 +140,10 @@ export class Body implements InboundOwner {
   closedError(op: string): ClosedError {
     return new ClosedError(`${op} on ${this.toString()}: the response is closed`);
   }
+  /** @internal */
+  wholeWanted(): void {
+    this.#source.wholeWanted?.();
+  }
   /** The body goes to `op` as a whole. @internal */
   take(op: string): void {
     if (this.#takenBy !== undefined) {
@@ -175,6 +181,11 @@ class ReadAll extends ReadWait<Buffer> {
 
   refusal(): () => Error {
     return () => new BodyTooLargeError(`${this.op} on ${this.inbound.owner.toString()}`, this.#limit);
+  }
+
+  override enlist(waiter: Waiter): void {
+    super.enlist(waiter);
+    this.#body.wholeWanted();
   }
 
   // Killed or timed out: the connection is given up here and now, not when the greenlet gets to run.

@@ -1,7 +1,7 @@
 // http-client.ts: a client: connections to any number of origins, kept between requests, each origin with a limit and a queue.
 //
 // Limits, all finite unless said otherwise: 10 connections an origin, 1,000 requests waiting for one, 30 s to get one, 10 s to connect, 60 s without a byte
-// (or without a reader), 16 KiB and 100 headers. Idle connections do not keep the process alive and close after 4 s.
+// (or without a reader), 16 KiB and 100 headers, 500 bytes a second where somebody waits for a whole body. Idle connections do not keep the process alive and close after 4 s.
 //
 // Invariants, between any two calls:
 //   running is the number of exchanges that have begun and not ended
@@ -9,56 +9,31 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { buildConnector } from 'undici';
-import { rangeError, typeError } from '../core/bad-argument.ts';
 import { ClosedError } from '../core/errors.ts';
 import { Event } from '../core/event.ts';
-import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
+import type { Op, Resume, Trap } from '../core/op.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import { created } from '../core/unstarted.ts';
-import { nodeLookup } from './dns-node-lookup.ts';
-import { ClosedByUs } from './http-errors.ts';
+import { Dialer } from './http-dial.ts';
+import { ClosedByUs } from './http-failure.ts';
+import { completed, Outgoing } from './http-outgoing.ts';
 import { Pool, type PoolOptions, type PoolStats } from './http-pool.ts';
+import type { ProxyChoice } from './http-proxy.ts';
 import { HttpRequest, type RequestOptions } from './http-request.ts';
 import type { Response } from './http-response.ts';
+import { type ClientOptions, checkSettings, type Defaults, type Limits } from './http-settings.ts';
+import { parseTarget } from './http-target.ts';
 import { type Network, networkOf } from './network.ts';
-
-export interface ClientOptions {
-  /** The most connections to one origin: 10 by default. */
-  readonly connections?: number | undefined;
-  /** The most requests that wait for a connection to one origin: 1,000 by default. */
-  readonly queueLimit?: number | undefined;
-  /** How long a request may wait for a connection: 30,000 by default. */
-  readonly acquireTimeoutMs?: number | undefined;
-  /** How long a connect may take, about: 10,000 by default. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** How long the server may send nothing, or nobody read what it sent, about: 60,000 by default. */
-  readonly idleTimeoutMs?: number | undefined;
-  /** How long an idle connection is kept, if the server does not say otherwise: 4,000 by default. */
-  readonly keepAliveMs?: number | undefined;
-  /** The most headers of a response: 100 by default. */
-  readonly maxHeaders?: number | undefined;
-}
 
 /** The method's own name says the method. */
 export type MethodOptions = Omit<RequestOptions, 'method' | 'client'>;
 
-const DEFAULTS = {
-  connections: 10,
-  queueLimit: 1_000,
-  acquireTimeoutMs: 30_000,
-  connectTimeoutMs: 10_000,
-  idleTimeoutMs: 60_000,
-  keepAliveMs: 4_000,
-  maxHeaders: 100,
-};
-type Limits = Readonly<typeof DEFAULTS>;
-const COUNTS: ReadonlySet<string> = new Set(['connections', 'queueLimit', 'maxHeaders']);
-
 /** An HTTP client with a pool of kept connections. */
 export class Client {
   /** @internal */ readonly limits: Limits;
-  readonly #poolOptions: PoolOptions;
+  /** @internal */ readonly defaults: Defaults;
+  readonly #poolOptions: Omit<PoolOptions, 'proxy'>;
+  readonly #proxy: ProxyChoice;
   readonly #pools: Map<string, Pool> = new Map();
   readonly #drained: Event = new Event({ name: 'of an http client that drains' });
   readonly #forget = (pool: Pool): void => {
@@ -69,19 +44,21 @@ export class Client {
   readonly #simulated: Map<Network, Map<string, Pool>> = new Map();
   /** Nearly all requests go where the one before went. */
   #lastPool: Pool | undefined = undefined;
+  #lastBare: { readonly given: string; readonly message: Outgoing } | undefined = undefined;
   #running = 0;
   #state: 'open' | 'draining' | 'closed' = 'open';
 
-  /** Never switches, connects to nothing. @throws RangeError if a limit is no positive number. */
+  /**
+   * Never switches, connects to nothing.
+   *
+   * @throws RangeError if a limit is no positive number. @throws TypeError for another option that cannot be. @throws TlsError for a certificate that is none.
+   */
   constructor(options: ClientOptions = {}) {
-    this.limits = limitsOf(options);
-    this.#poolOptions = {
-      ...this.limits,
-      connector: buildConnector({
-        lookup: nodeLookup,
-        timeout: this.limits.connectTimeoutMs === Number.POSITIVE_INFINITY ? 0 : this.limits.connectTimeoutMs,
-      }),
-    };
+    const { limits, defaults, proxy, dial } = checkSettings(options);
+    this.limits = limits;
+    this.defaults = defaults;
+    this.#proxy = proxy;
+    this.#poolOptions = { ...limits, allowH2: dial.allowH2, dialer: new Dialer(dial) };
   }
 
   /**
@@ -172,6 +149,18 @@ export class Client {
     }
   }
 
+  /** What is sent for a request without options. Many programs ask for one URL again and again. @internal */
+  bareMessage(url: string | URL, method: string): Outgoing {
+    const last = this.#lastBare;
+    if (last !== undefined && last.given === url && last.message.method === method) return last.message;
+    const target = parseTarget(url, undefined, this.defaults.baseUrl);
+    const headers = completed([], this.defaults, target.origin, this.defaults.policy);
+    const message = new Outgoing(this, target, method, headers, null, undefined);
+    // A URL object may change.
+    if (typeof url === 'string') this.#lastBare = { given: url, message };
+    return message;
+  }
+
   /** @internal */
   poolFor(origin: string, scheduler: Scheduler): Pool {
     if (this.#state !== 'open') throw new ClosedError(`request to ${origin}: the http client is closed`);
@@ -180,7 +169,7 @@ export class Client {
     if (this.#lastPool?.origin === origin) return this.#lastPool;
     let pool = this.#pools.get(origin);
     if (pool === undefined) {
-      pool = new Pool(origin, this.#poolOptions, this.#forget);
+      pool = new Pool(origin, { ...this.#poolOptions, proxy: this.#proxy(origin) }, this.#forget);
       this.#pools.set(origin, pool);
     }
     this.#lastPool = pool;
@@ -197,7 +186,8 @@ export class Client {
     }
     let pool = pools.get(origin);
     if (pool === undefined) {
-      pool = new Pool(origin, { ...this.#poolOptions, simulated: { network, scheduler } }, () => pools.delete(origin));
+      const options = { ...this.#poolOptions, proxy: this.#proxy(origin), simulated: { network, scheduler } };
+      pool = new Pool(origin, options, () => pools.delete(origin));
       pools.set(origin, pool);
     }
     return pool;
@@ -219,23 +209,4 @@ export class Client {
     this.#running -= 1;
     if (this.#running === 0 && this.#state !== 'open') this.#drained.set();
   }
-}
-
-function limitsOf(options: ClientOptions): Limits {
-  if (typeof options !== 'object' || options === null)
-    throw typeError(`options must be an object, not ${nameOf(options)}`);
-  const limits: Record<string, number> = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
-    if (!Object.hasOwn(options, name)) continue;
-    const value: unknown = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== 'number' || !(value > 0 || (value === 0 && name === 'queueLimit'))) {
-      throw rangeError(`${name} must be a positive number, not ${String(value)}`);
-    }
-    if (COUNTS.has(name) && value !== Number.POSITIVE_INFINITY && !Number.isInteger(value)) {
-      throw rangeError(`${name} must be an integer or Infinity, not ${value}`);
-    }
-    limits[name] = value;
-  }
-  return limits as Limits;
 }

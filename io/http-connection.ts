@@ -13,23 +13,26 @@
 
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
 import { InternalError } from '../core/errors.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import type { Timer } from '../core/timers.ts';
-import { connectWithLookup } from './dns-node-lookup.ts';
+import { confirmEnd, turnNow } from './confirmed-end.ts';
 import { handleClosed, handleOpened } from './handles.ts';
+import type { Dialer } from './http-dial.ts';
 import type { Exchange } from './http-exchange.ts';
+import type { HttpProxy } from './http-proxy.ts';
 import type { Network } from './network.ts';
-import { connectThrough } from './network-connector.ts';
 
 /** What undici is told for every connection of a client. */
 export interface ConnectionOptions {
-  readonly connector: buildConnector.connector;
+  readonly dialer: Dialer;
+  readonly proxy: HttpProxy | undefined;
+  readonly allowH2: boolean;
   readonly keepAliveMs: number;
+  readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  readonly connectTimeoutMs: number;
   /** Set over a simulated network: its own connections, and its clock for the limits that undici keeps elsewhere. */
   readonly simulated?: { readonly network: Network; readonly scheduler: Scheduler } | undefined;
 }
@@ -43,6 +46,8 @@ export interface ConnectionOwner {
 /** Above this, undici takes no timeout; Infinity is its 0. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
+const MOST_FRAMING_BYTES = 16_384;
+
 /** What undici itself takes for the longest that a server may ask for. */
 const KEEP_ALIVE_MOST_MS = 600_000;
 
@@ -55,26 +60,35 @@ export class Connection {
   /** The error that ended the present socket, once it has. */
   lostWith: Error | undefined = undefined;
   readonly #client: Client;
-  /** Only over a simulated network: elsewhere undici keeps the limits. */
-  readonly #limit: ConnectionLimit | undefined = undefined;
+  readonly #options: ConnectionOptions;
+  /** Over a simulated network, and with HTTP/2, which undici keeps for ever: elsewhere undici keeps the limits. */
+  #limit: ConnectionLimit | undefined = undefined;
   readonly #owner: ConnectionOwner;
+  #scheduler: Scheduler | undefined = undefined;
+  /** The turn in which bytes came last. */
+  #cameIn = -1;
+  /** How many have come since the last of the head or the body: what undici does not count, the extensions of a chunk. */
+  #framing = 0;
+  #stopAsking: (() => void) | undefined = undefined;
   #socket: Socket | undefined = undefined;
   #held = false;
   #destroyed = false;
 
   constructor(owner: ConnectionOwner, options: ConnectionOptions) {
     this.#owner = owner;
+    this.#options = options;
     const { simulated } = options;
-    const idleTimeout = simulated === undefined ? undiciTimeout(options.idleTimeoutMs) : 0;
+    const limits = simulated === undefined;
     const keepAliveMs = simulated === undefined ? options.keepAliveMs : LONGEST_TIMEOUT_MS;
     if (simulated !== undefined) this.#limit = new ConnectionLimit(this, simulated.scheduler, options);
     this.#client = new Client(owner.origin, {
       pipelining: 1,
       keepAliveTimeout: Math.max(1, Math.min(keepAliveMs, LONGEST_TIMEOUT_MS)),
       keepAliveMaxTimeout: Math.max(KEEP_ALIVE_MOST_MS, keepAliveMs),
-      headersTimeout: idleTimeout,
-      bodyTimeout: idleTimeout,
-      connect: (target, done) => this.#connect(options, target, done),
+      headersTimeout: limits ? undiciTimeout(options.headersTimeoutMs) : 0,
+      bodyTimeout: limits ? undiciTimeout(options.idleTimeoutMs) : 0,
+      allowH2: options.allowH2,
+      connect: (target, done) => this.#connect(target, done),
     });
     this.#client.on('disconnect', () => {
       this.served = 0;
@@ -87,10 +101,11 @@ export class Connection {
   }
 
   /** Send `exchange` here. What comes of it goes to its handler methods, possibly before this returns. */
-  send(exchange: Exchange, request: Dispatcher.DispatchOptions): void {
+  send(exchange: Exchange, request: Dispatcher.DispatchOptions, scheduler: Scheduler): void {
     this.exchange = exchange;
+    this.#scheduler = scheduler;
     this.#limit?.begin();
-    if (this.#limit === undefined) this.#client.dispatch(request, exchange);
+    if (this.#options.simulated === undefined) this.#client.dispatch(request, exchange);
     // Foreign code, with timers of its own: not inside a step of the simulated world.
     else
       queueMicrotask(() => {
@@ -100,6 +115,7 @@ export class Connection {
 
   /** Something has come for the exchange. */
   progressed(): void {
+    this.#framing = 0;
     this.#limit?.begin();
   }
 
@@ -109,6 +125,11 @@ export class Connection {
     this.served += 1;
     this.#held = false;
     this.#limit?.rest();
+  }
+
+  /** Does it speak HTTP/2, whose streams pause by themselves? */
+  get multiplexed(): boolean {
+    return (this.#socket as TLSSocket | undefined)?.alpnProtocol === 'h2';
   }
 
   /** Is reading held back? */
@@ -141,6 +162,7 @@ export class Connection {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#client.destroy(null, ignore);
+    this.#stopAsking?.();
     // undici forgets a socket that is still connecting.
     if (this.#socket !== undefined && !this.#socket.destroyed) this.#socket.destroy(new Error('given up'));
     handleClosed(this);
@@ -156,23 +178,40 @@ export class Connection {
     if (socket !== undefined && !this.#held && !socket.destroyed) socket.emit('readable');
   }
 
-  #open(options: ConnectionOptions, target: buildConnector.Options, done: buildConnector.Callback): Socket {
-    const { simulated, connector, connectTimeoutMs } = options;
-    // undici's connector returns its socket, which its type does not say.
-    if (simulated === undefined) return connectWithLookup(() => connector(target, done) as unknown as Socket);
-    const { network, scheduler } = simulated;
-    const connected = done as unknown as (error: Error | null, stream: Duplex | null) => void;
-    return connectThrough(network, scheduler, target, connectTimeoutMs, connected) as unknown as Socket;
-  }
-
-  #connect(options: ConnectionOptions, target: buildConnector.Options, done: buildConnector.Callback): void {
-    const socket = this.#open(options, target, done);
-    this.#socket = socket;
+  #connect(target: buildConnector.Options, done: buildConnector.Callback): void {
+    const { simulated, dialer, proxy } = this.#options;
+    const scheduler = this.#scheduler as Scheduler;
+    const connected = (error: Error | null, socket: Socket | null): void => {
+      if (socket !== null && this.multiplexed) this.#limit ??= new ConnectionLimit(this, scheduler, this.#options);
+      (done as (error: Error | null, socket: Socket | null) => void)(error, socket);
+    };
     this.served = 0;
     this.lostWith = undefined;
     handleOpened('http connection', this);
+    const what = { target, proxy, scheduler, network: simulated?.network };
+    dialer.dial(what, (socket) => this.#adopt(socket), connected);
+  }
+
+  /** The connection is made of `socket` now. */
+  #adopt(socket: Socket): void {
+    this.#socket = socket;
+    if (this.#destroyed) {
+      socket.destroy();
+      return;
+    }
     const read = socket.read;
-    socket.read = (size?: number) => (this.#held ? null : read.call(socket, size));
+    socket.read = (size?: number) => {
+      if (this.#held) return null;
+      if (this.#framing > MOST_FRAMING_BYTES && this.exchange?.answered === true) {
+        this.exchange.refuse('more than 16 KiB of chunk extensions', 'ERR_HTTP_CHUNK_EXTENSIONS');
+        return null;
+      }
+      const bytes = read.call(socket, size) as Buffer | null;
+      if (bytes === null) return null;
+      this.#cameIn = turnNow();
+      this.#framing += bytes.length;
+      return bytes;
+    };
     // Ours is called before undici's: when a reset ends a body that has no length, undici takes it for a proper end.
     socket.on('error', (error) => {
       this.lostWith = error;
@@ -180,10 +219,21 @@ export class Connection {
     socket.on('close', () => {
       if (this.#socket === socket) handleClosed(this);
     });
+    if (this.#options.simulated === undefined && !(socket instanceof TLSSocket)) this.#askAtEnd(socket);
+  }
+
+  /** Node may report an end where there was a reset: whoever listens from now on, and that is undici, hears of it when that is sure. */
+  #askAtEnd(socket: Socket): void {
+    const on = socket.on as (event: string | symbol, listener: (...values: never[]) => void) => Socket;
+    const ask = (listener: () => void): void => {
+      this.#stopAsking = confirmEnd(socket, this.#cameIn, () => listener.call(socket));
+    };
+    socket.on = (event: string | symbol, listener: (...values: never[]) => void): Socket =>
+      on.call(socket, event, event === 'end' ? () => ask(listener as () => void) : listener);
   }
 }
 
-/** The limits of a connection over a simulated network: on a silent peer while there is an exchange, on rest while there is none. */
+/** The limits of a connection that are ours to keep: on a silent peer while there is an exchange, on rest while there is none. */
 class ConnectionLimit implements Timer {
   deadlineMs = 0;
   order = 0;
@@ -199,7 +249,8 @@ class ConnectionLimit implements Timer {
   }
 
   begin(): void {
-    this.#arm(this.#options.idleTimeoutMs);
+    const { idleTimeoutMs, headersTimeoutMs } = this.#options;
+    this.#arm(this.#connection.exchange?.answered === true ? idleTimeoutMs : headersTimeoutMs);
   }
 
   rest(): void {

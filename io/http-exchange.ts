@@ -13,6 +13,7 @@
 //   phase is queued        if and only if  it is in the pool's list
 //   phase is sent or body  if and only if  connection is defined
 //   response is defined    if and only if  the head has come
+//   decoding is defined    implies  response is, and its body reads from there
 
 import { InternalError } from '../core/errors.ts';
 import type { Greenlet } from '../core/greenlet.ts';
@@ -23,12 +24,18 @@ import { LAZY } from '../core/status.ts';
 import type { Timer } from '../core/timers.ts';
 import { Wait } from '../core/wait.ts';
 import type { Waiter } from '../core/wait-list.ts';
+import { codeOf } from './errors.ts';
 import type { BodySource } from './http-body.ts';
 import type { Connection } from './http-connection.ts';
-import { Expired, type FailedExchange, httpFailure, ParseError } from './http-errors.ts';
+import { type Decoding, decodingOf } from './http-decode.ts';
+import { ParseError } from './http-errors.ts';
+import { Expired, type FailedExchange, httpFailure } from './http-failure.ts';
+import { lengthIn } from './http-headers.ts';
+import type { ExchangeContext, Outgoing } from './http-outgoing.ts';
 import type { Pool } from './http-pool.ts';
-import type { HttpRequest } from './http-request.ts';
+import { ProgressReport } from './http-progress.ts';
 import { type RawFields, Response } from './http-response.ts';
+import { ExchangeTimers, RATE_WINDOW_MS } from './http-timers.ts';
 import type { UploadPipe } from './http-upload.ts';
 
 type Phase = 'new' | 'queued' | 'sent' | 'body' | 'ended';
@@ -36,20 +43,6 @@ type Phase = 'new' | 'queued' | 'sent' | 'body' | 'ended';
 /** A peer that sends more informational responses than this wants no answer to be found. */
 const MOST_INFORMATIONAL = 100;
 const RETRIED = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** The limit on how long one exchange may wait for a connection. */
-class AcquireTimer implements Timer {
-  deadlineMs = 0;
-  order = 0;
-  slot = -1;
-  readonly #exchange: Exchange;
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
-  }
-  due(): void {
-    this.#exchange.acquireExpired();
-  }
-}
 
 export class Exchange extends Wait<Response> implements Timer, BodySource, FailedExchange {
   // The timer of the whole exchange.
@@ -61,27 +54,39 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   queuedAfter: Exchange | undefined = undefined;
   /** False over a simulated network: then nothing outside is awaited. */
   external = true;
-  readonly request: HttpRequest;
+  readonly message: Outgoing;
   readonly pipe: UploadPipe | undefined;
+  /** The Op that errors name. */
+  readonly request: ExchangeContext;
+  /** What is left of its timeoutMs. */
+  readonly #limitMs: number;
   #phase: Phase = 'new';
   #pool: Pool | undefined = undefined;
   #connection: Connection | undefined = undefined;
   #scheduler: Scheduler | undefined = undefined;
   #waiter: Waiter | undefined = undefined;
   #response: Response | undefined = undefined;
+  #decoding: Decoding | undefined = undefined;
+  #progress: ProgressReport | undefined = undefined;
   #failure: { readonly cause: unknown } | undefined = undefined;
-  #acquireTimer: AcquireTimer | undefined = undefined;
+  #timers: ExchangeTimers | undefined = undefined;
+  /** Of HTTP/2: lets more of the body come. */
+  #resumeStream: (() => void) | undefined = undefined;
   #unread = false;
-  #retried = false;
-  #written = false;
-  #begun = false;
   #informational = 0;
-  #received = 0;
+  // What a failure tells: was it sent twice; now on a connection that had served before; is the connection there; has an answer begun; bytes of its body.
+  retried = false;
+  kept = false;
+  connected = false;
+  begun = false;
+  received = 0;
 
-  constructor(request: HttpRequest, pipe: UploadPipe | undefined) {
+  constructor(message: Outgoing, pipe: UploadPipe | undefined, request: ExchangeContext, limitMs: number) {
     super();
-    this.request = request;
+    this.message = message;
     this.pipe = pipe;
+    this.request = request;
+    this.#limitMs = limitMs;
   }
 
   // ---- the greenlet's side: waiting for the head of the response
@@ -112,13 +117,16 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
 
   /** Enter the pool. Called once, in the greenlet. @throws HttpError if its queue is full. @throws ClosedError if the client is closed. */
   begin(scheduler: Scheduler): void {
-    const { request } = this;
+    const { message, request } = this;
     this.#scheduler = scheduler;
-    this.#pool = request.client.poolFor(request.origin, scheduler);
+    this.#pool = message.client.poolFor(message.origin, scheduler);
     this.external = this.#pool.external;
     if (!this.external) scheduler.hostWork += 1;
-    request.client.exchangeBegan();
-    if (request.timeoutMs !== Number.POSITIVE_INFINITY) scheduler.timeouts.arm(this, request.timeoutMs);
+    message.client.exchangeBegan();
+    if (request.onProgress !== undefined) {
+      this.#progress = new ProgressReport(request.onProgress, scheduler, message.body ?? this.pipe);
+    }
+    if (this.#limitMs !== Number.POSITIVE_INFINITY) scheduler.timeouts.arm(this, this.#limitMs);
     try {
       this.#pool.submit(this);
     } catch (error) {
@@ -141,13 +149,14 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
     this.pipe?.wantNoMore();
     if (dropping) this.#giveUp();
     else this.#failedByUndici();
-    if (this.#response !== undefined) this.#response.body.inbound.fail(cause);
+    if (this.#decoding !== undefined) this.#decoding.fail(cause, dropping);
+    else if (this.#response !== undefined) this.#response.body.inbound.fail(cause);
     else if (this.#waiter !== undefined) this.#detach().fire(() => httpFailure(this, cause), LAZY);
   }
 
   /** The error, if it has failed. */
   error(): Error | undefined {
-    return this.#failure === undefined ? undefined : httpFailure(this, this.#failure.cause);
+    return this.#failure && httpFailure(this, this.#failure.cause);
   }
 
   /** Has the response come, all or some of it? */
@@ -168,6 +177,18 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
 
   resume(): void {
     this.#connection?.release();
+    this.#resumeStream?.();
+  }
+
+  wholeWanted(): void {
+    if (this.#phase === 'body' && this.message.client.limits.minBytesPerSecond > 0) this.#timersOf().watchRate();
+  }
+
+  rateMeasured(bytes: number): boolean {
+    const rate = this.message.client.limits.minBytesPerSecond;
+    if ((bytes * 1000) / RATE_WINDOW_MS >= rate) return true;
+    this.fail(new Expired(RATE_WINDOW_MS, `less than ${rate} bytes a second of the body came`), true);
+    return false;
   }
 
   // ---- the pool's side
@@ -175,17 +196,17 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   /** It waits for a connection, for no longer than this. */
   queued(limitMs: number): void {
     this.#phase = 'queued';
-    if (limitMs === Number.POSITIVE_INFINITY) return;
-    this.#acquireTimer = new AcquireTimer(this);
-    this.#scheduler?.timeouts.arm(this.#acquireTimer, limitMs);
+    if (limitMs !== Number.POSITIVE_INFINITY) this.#timersOf().waitFor(limitMs);
   }
 
   sendOn(connection: Connection): void {
-    this.#cancelAcquire();
+    this.#timers?.cancel();
     this.#phase = 'sent';
     this.#connection = connection;
-    this.#written = false;
-    connection.send(this, this.request.dispatchOptions(this.pipe));
+    this.kept = connection.served > 0;
+    this.connected = false;
+    const options = this.message.dispatchOptions(this.pipe, this.#pool?.forwarder);
+    connection.send(this, options, this.#scheduler as Scheduler);
   }
 
   acquireExpired(): void {
@@ -202,37 +223,69 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
 
   onConnect(abort: (error?: Error) => void): void {
     if (this.#phase === 'ended') abort();
-    else this.#written = true;
+    else this.connected = true;
+  }
+
+  // Its type says something else.
+  onBodySent(chunk: unknown): void {
+    this.#progress?.taken(Buffer.byteLength(chunk as Uint8Array | string));
   }
 
   onResponseStarted(): void {
-    this.#begun = true;
+    this.begun = true;
   }
 
-  onHeaders(status: number, raw: Buffer[], _resume: () => void, statusText: string): boolean {
+  onHeaders(status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
     if (this.#phase !== 'sent') return true;
     if (status < 200) {
       this.#informational += 1;
-      if (this.#informational > MOST_INFORMATIONAL) this.#refuse('more than 100 informational responses');
+      if (this.#informational > MOST_INFORMATIONAL) this.refuse('more than 100 informational responses');
       return true;
     }
-    const { maxHeaders } = this.request.client.limits;
+    const { maxHeaders } = this.message.client.limits;
     if (raw.length > 2 * maxHeaders) {
-      this.#refuse(`more than ${maxHeaders} headers`);
+      this.refuse(`more than ${maxHeaders} headers`);
       return true;
+    }
+    const { decompress } = this.request;
+    if (decompress !== undefined && status !== 304 && this.message.method !== 'HEAD') {
+      try {
+        this.#decoding = decodingOf(raw, this, decompress, this.#scheduler as Scheduler);
+      } catch (error) {
+        this.fail(error, true);
+        return true;
+      }
     }
     this.#phase = 'body';
-    this.#response = new Response(this, this.request.url, status, statusText, raw);
+    this.#connection?.progressed();
+    if (this.#connection?.multiplexed === true) this.#resumeStream = resume;
+    if (this.#progress !== undefined) this.#progress.toReceive = lengthIn(raw);
+    this.#response = new Response(this.#decoding ?? this, this.message.url, status, statusText, raw);
+    this.#decoding?.attach(this.#response.body.inbound);
     if (this.#waiter !== undefined) this.#detach().fire(this.#response, 0);
     return true;
   }
 
   onData(chunk: Buffer): boolean {
     if (this.#phase !== 'body') return true;
-    this.#received += chunk.length;
-    this.#connection?.progressed();
-    if (!(this.#response as Response).body.inbound.received(chunk, chunk.length, false)) this.#connection?.hold();
+    this.received += chunk.length;
+    this.#progress?.came(this.received);
+    const connection = this.#connection as Connection;
+    connection.progressed();
+    const more =
+      this.#decoding === undefined
+        ? (this.#response as Response).body.inbound.received(chunk, chunk.length, false)
+        : this.#decoding.received(chunk);
+    if (more) return true;
+    // Streams of HTTP/2 pause by themselves; a parser of HTTP/1 must not be asked to (http-connection.ts).
+    if (this.#resumeStream !== undefined) return false;
+    connection.hold();
     return true;
+  }
+
+  /** What has come is no answer that can be taken. */
+  refuse(why: string, code = 'ERR_HTTP_TOO_MANY_HEADERS'): void {
+    this.fail(new ParseError(`${this.toString()}: ${why}`, code), true);
   }
 
   onComplete(trailers: RawFields | null): void {
@@ -246,14 +299,15 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
     this.#end();
     const response = this.#response as Response;
     response.ended(trailers);
-    response.body.inbound.end();
+    if (this.#decoding === undefined) response.body.inbound.end();
+    else this.#decoding.end();
     (this.#pool as Pool).release(connection);
   }
 
   onError(error: Error): void {
     if (this.#phase === 'ended') return;
     if (this.#mayRetry()) {
-      this.#retried = true;
+      this.retried = true;
       const connection = this.#connection as Connection;
       connection.exchange = undefined;
       // Not inside undici's own clean-up of that connection.
@@ -262,32 +316,24 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
       });
       return;
     }
-    this.fail(error, false);
+    // A length that a 204 or a 304 says is that of another answer; undici misses the bytes.
+    const bodiless = this.#response?.status === 204 || this.#response?.status === 304;
+    if (bodiless && codeOf(error) === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+      this.#failedByUndici();
+      this.#response?.body.inbound.end();
+    } else this.fail(error, false);
   }
 
   // ---- what a failure tells
 
-  get origin(): string {
-    return this.request.origin;
-  }
-  get hostname(): string {
-    return this.request.hostname;
-  }
-  get connected(): boolean {
-    return this.#written;
-  }
-  get received(): number {
-    return this.#received;
-  }
   get unread(): boolean {
     return this.#unread || this.#connection?.held === true;
   }
-  get idleTimeoutMs(): number {
-    return this.request.client.limits.idleTimeoutMs;
+  get proxy(): string | undefined {
+    return this.#pool?.options.proxy?.name;
   }
-
   override toString(): string {
-    return `${this.request.method} ${this.request.url}`;
+    return `${this.message.method} ${this.message.url}`;
   }
 
   // ---- the end
@@ -296,17 +342,18 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   #mayRetry(): boolean {
     const served = this.#connection?.served ?? 0;
     return (
-      this.#written &&
-      !this.#begun &&
-      !this.#retried &&
+      this.connected &&
+      !this.begun &&
+      !this.retried &&
       served > 0 &&
       this.pipe === undefined &&
-      RETRIED.has(this.request.method)
+      RETRIED.has(this.message.method)
     );
   }
 
-  #refuse(why: string): void {
-    this.fail(new ParseError(`${this.toString()}: ${why}`, 'ERR_HTTP_TOO_MANY_HEADERS'), true);
+  #timersOf(): ExchangeTimers {
+    this.#timers ??= new ExchangeTimers(this, this.#scheduler as Scheduler);
+    return this.#timers;
   }
 
   #detach(): Waiter {
@@ -315,13 +362,6 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
     this.#waiter = undefined;
     if (this.external) waiter.owner().scope.scheduler.externalEnded();
     return waiter;
-  }
-
-  #cancelAcquire(): void {
-    if (this.#acquireTimer === undefined) return;
-    this.#scheduler?.timeouts.cancel(this.#acquireTimer);
-    this.#scheduler?.timersChanged();
-    this.#acquireTimer = undefined;
   }
 
   /** Leave wherever it is, at once. */
@@ -347,12 +387,13 @@ export class Exchange extends Wait<Response> implements Timer, BodySource, Faile
   #end(): void {
     this.#phase = 'ended';
     this.#connection = undefined;
+    this.#resumeStream = undefined;
     if (!this.external && this.#scheduler !== undefined) this.#scheduler.hostWork -= 1;
+    this.#timers?.cancel();
     if (this.slot !== -1) {
       this.#scheduler?.timeouts.cancel(this);
       this.#scheduler?.timersChanged();
     }
-    this.#cancelAcquire();
-    this.request.client.exchangeEnded();
+    this.message.client.exchangeEnded();
   }
 }

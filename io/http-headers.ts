@@ -77,7 +77,8 @@ function addOne(flat: string[], name: string, lower: string, value: string): voi
   flat.push(name, value);
 }
 
-function checkValue(name: string, value: unknown): string {
+/** @throws TypeError (ERR_INVALID_CHAR, ERR_INVALID_ARG_TYPE) if `value` may not be sent in a header `name`. */
+export function checkValue(name: string, value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (typeof value !== 'string')
     throw typeError(`header ${name} must be a string or a number, not ${typeof value}`, 'ERR_INVALID_ARG_TYPE');
@@ -93,6 +94,22 @@ function checkValue(name: string, value: unknown): string {
 export function valueIn(flat: readonly string[], name: string): string | undefined {
   for (let at = 0; at < flat.length; at += 2) if ((flat[at] as string).toLowerCase() === name) return flat[at + 1];
   return undefined;
+}
+
+/** `flat` without the fields whose lower-case names `unwanted` has. */
+export function without(flat: readonly string[], unwanted: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < flat.length; at += 2) {
+    if (!unwanted.has((flat[at] as string).toLowerCase())) kept.push(flat[at] as string, flat[at + 1] as string);
+  }
+  return kept;
+}
+
+/** `defaults`, but of the fields that `given` has too only those of `given`. */
+export function mergeHeaders(defaults: readonly string[], given: readonly string[]): string[] {
+  const names = new Set<string>();
+  for (let at = 0; at < given.length; at += 2) names.add((given[at] as string).toLowerCase());
+  return [...without(defaults, names), ...given];
 }
 
 // Of these the first one counts, as in node:http; others are joined.
@@ -122,6 +139,17 @@ export function headerMap(raw: readonly (Buffer | string)[]): IncomingHttpHeader
     }
   }
   return map;
+}
+
+/** What Content-Length says, if it is there and says a number. */
+export function lengthIn(raw: readonly (Buffer | string)[]): number | undefined {
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] as Buffer | string;
+    if (name.length !== 14 || text(name).toLowerCase() !== 'content-length') continue;
+    const value = text(raw[at + 1] as Buffer | string);
+    return LENGTH.test(value) ? Number(value) : undefined;
+  }
+  return undefined;
 }
 
 /** Names and values as they came, alternating. */

@@ -13,6 +13,7 @@ import { asyncContext } from './async-context.ts';
 import { Connection, type ConnectionOptions, type ConnectionOwner } from './http-connection.ts';
 import { HttpError } from './http-errors.ts';
 import type { Exchange } from './http-exchange.ts';
+import type { HttpProxy } from './http-proxy.ts';
 
 export interface PoolOptions extends ConnectionOptions {
   readonly connections: number;
@@ -88,6 +89,11 @@ export class Pool implements ConnectionOwner {
   /** As of the network that its connections are of. */
   get external(): boolean {
     return this.options.simulated === undefined;
+  }
+
+  /** The proxy that is asked to send on what goes to this origin, if there is one and it is not a tunnel. */
+  get forwarder(): HttpProxy | undefined {
+    return this.origin.startsWith('http:') ? this.options.proxy : undefined;
   }
 
   get open(): number {

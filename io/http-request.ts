@@ -1,125 +1,106 @@
 // http-request.ts: a request as it was asked for: checked at the call, inert until a greenlet starts it, and as often as one does.
 //
-// It is also the very object that undici reads its options from, so that a start allocates one exchange and nothing else.
-//
 // Not a Waitable: a request that was killed may have happened, so it can be no arm of a select. Use race(), or timeout() around it.
 
-import type { Dispatcher } from 'undici';
 import { typeError } from '../core/bad-argument.ts';
-import { isGenerator } from '../core/body.ts';
 import { OpReusedError } from '../core/errors.ts';
 import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
 import { requireMs } from '../core/sleep.ts';
+import { own } from './address.ts';
 import type { Client } from './http-client.ts';
-import { Exchange } from './http-exchange.ts';
+import { type ContentOptions, contentOf } from './http-content.ts';
+import type { DecompressLimits } from './http-decode.ts';
 import { checkHeaders, checkMethod, type RequestHeaders, valueIn } from './http-headers.ts';
+import { completed, type ExchangeContext, Outgoing } from './http-outgoing.ts';
+import { perform } from './http-perform.ts';
+import { type Policy, type PolicyOptions, policyOf } from './http-policy.ts';
+import type { Progress } from './http-progress.ts';
 import type { Response } from './http-response.ts';
 import { parseTarget, type Query } from './http-target.ts';
-import { type BodyPieces, type Piece, type UploadPipe, upload } from './http-upload.ts';
 
-/** What a request may carry: text (UTF-8), bytes, form fields, or pieces that are made while it is sent. */
-export type RequestBody = Piece | ArrayBuffer | URLSearchParams | BodyPieces;
-
-export interface RequestOptions {
+export interface RequestOptions extends ContentOptions, PolicyOptions {
   /** GET by default. */
   readonly method?: string | undefined;
   readonly headers?: RequestHeaders | undefined;
   /** Added to the query of the URL. */
   readonly query?: Query | undefined;
-  readonly body?: RequestBody | undefined;
-  /** For everything, from the start of the request to the last byte of the response: Infinity by default. */
+  /** For everything, from the start of the request to the last byte of the response, redirects and retries included: Infinity by default. */
   readonly timeoutMs?: number | undefined;
+  /** Told how far it has come, at most once a turn; no greenlet is running then. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** The client whose connections are used; one that all share by default. */
   readonly client?: Client | undefined;
 }
 
-export class HttpRequest implements Op<Response> {
-  // What undici reads.
-  readonly path: string;
-  readonly method: string;
-  readonly headers: string[] | null = null;
-  readonly body: Uint8Array | string | null = null;
-  /** Asking for it would cost one more look at the connection per response; without pipelining it changes nothing. */
-  readonly blocking: boolean = false;
-  // Ours.
-  readonly client: Client;
-  readonly origin: string;
-  readonly hostname: string;
-  readonly timeoutMs: number = Number.POSITIVE_INFINITY;
-  readonly #pieces: BodyPieces | undefined = undefined;
+export class HttpRequest implements Op<Response>, ExchangeContext {
+  readonly message: Outgoing;
+  readonly policy: Policy;
+  readonly timeoutMs: number;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
   #started = false;
 
-  constructor(client: Client, url: string | URL, options: RequestOptions | undefined, method: string | undefined) {
-    if (options !== undefined && (typeof options !== 'object' || options === null)) {
+  constructor(otherwise: Client, url: string | URL, options?: RequestOptions, method?: string) {
+    if (options === undefined) {
+      // Most requests say nothing more than where and how.
+      const { policy, timeoutMs } = otherwise.defaults;
+      this.policy = policy;
+      this.timeoutMs = timeoutMs;
+      this.onProgress = undefined;
+      this.message = otherwise.bareMessage(url, method ?? 'GET');
+      return;
+    }
+    if (typeof options !== 'object' || options === null) {
       throw typeError(`options must be an object, not ${nameOf(options)}`);
     }
-    const target = parseTarget(url, own(options, 'query'));
-    this.path = target.path;
-    this.origin = target.origin;
-    this.hostname = target.hostname;
-    this.client = own(options, 'client') ?? client;
-    if (typeof this.client?.poolFor !== 'function')
-      throw typeError(`client must be an http.Client, not ${nameOf(this.client)}`);
-    const givenMethod = own(options, 'method');
-    this.method = method ?? (givenMethod === undefined ? 'GET' : checkMethod(givenMethod));
-    const headers = own(options, 'headers');
-    if (headers !== undefined) this.headers = checkHeaders(headers);
-    const timeoutMs = own(options, 'timeoutMs');
-    if (timeoutMs !== undefined) this.timeoutMs = Math.max(0, requireMs(timeoutMs, 'timeoutMs'));
-    const body = own(options, 'body');
-    if (body === undefined || body === null) return;
-    if (typeof body === 'string' || body instanceof Uint8Array) this.body = body;
-    else if (body instanceof ArrayBuffer) this.body = new Uint8Array(body);
-    else if (body instanceof URLSearchParams) {
-      this.body = body.toString();
-      this.headers ??= [];
-      if (valueIn(this.headers, 'content-type') === undefined) {
-        this.headers.push('content-type', 'application/x-www-form-urlencoded;charset=UTF-8');
-      }
-    } else if (arePieces(body)) this.#pieces = body;
-    else
-      throw typeError(
-        `body must be a string, bytes, an iterable of them or a function that writes them, not ${nameOf(body)}`,
-      );
-    this.#checkLength();
+    const client = own<Client>(options, 'client') ?? otherwise;
+    if (typeof client?.poolFor !== 'function') throw typeError(`client must be an http.Client, not ${nameOf(client)}`);
+    const { defaults } = client;
+    const target = parseTarget(url, own(options, 'query'), defaults.baseUrl);
+    const givenMethod = own<unknown>(options, 'method');
+    this.policy = policyOf(options, defaults.policy);
+    const timeoutMs = own<number>(options, 'timeoutMs');
+    this.timeoutMs = timeoutMs === undefined ? defaults.timeoutMs : Math.max(0, requireMs(timeoutMs, 'timeoutMs'));
+    this.onProgress = own(options, 'onProgress');
+    if (this.onProgress !== undefined && typeof this.onProgress !== 'function')
+      throw typeError(`onProgress must be a function, not ${nameOf(this.onProgress)}`);
+    const content = contentOf(options);
+    const given = own<RequestHeaders>(options, 'headers');
+    const headers = given === undefined ? [] : checkHeaders(given);
+    if (content?.type !== undefined && valueIn(headers, 'content-type') === undefined)
+      headers.push('content-type', content.type);
+    if (content !== undefined) checkLength(headers, content.bytes, content.plan?.length);
+    this.message = new Outgoing(
+      client,
+      target,
+      method ?? (givenMethod === undefined ? 'GET' : checkMethod(givenMethod)),
+      completed(headers, defaults, target.origin, this.policy),
+      content?.bytes ?? null,
+      content?.plan,
+    );
   }
 
-  get url(): string {
-    return this.origin + this.path;
+  get decompress(): DecompressLimits | undefined {
+    return this.policy.decompress;
   }
 
   [Symbol.iterator](): Iterator<Trap, Response, Resume> {
-    const pieces = this.#pieces;
-    if (pieces === undefined) return new Exchange(this, undefined)[Symbol.iterator]();
-    if (this.#started && isGenerator(pieces))
-      throw new OpReusedError('an http request whose body is a generator object');
-    this.#started = true;
-    return upload(this, pieces);
+    if (!this.message.replayable) {
+      if (this.#started) throw new OpReusedError('an http request whose body can be read once only');
+      this.#started = true;
+    }
+    return perform(this);
   }
 
-  /** What undici is given for one start. @internal */
-  dispatchOptions(pipe: UploadPipe | undefined): Dispatcher.DispatchOptions {
-    if (pipe === undefined) return this as unknown as Dispatcher.DispatchOptions;
-    const { path, method, headers, blocking } = this;
-    // undici takes any async iterable; its types name streams only.
-    return { path, method, headers, blocking, body: pipe as unknown as Buffer };
-  }
-
-  // A length that does not fit would be found out only when the request is on its way.
-  #checkLength(): void {
-    const said = this.headers === null ? undefined : valueIn(this.headers, 'content-length');
-    if (said === undefined || this.body === null) return;
-    const length = Buffer.byteLength(this.body);
-    if (Number(said) !== length) throw typeError(`content-length is ${said}, but the body has ${length} bytes`);
+  toString(): string {
+    return `${this.message.method} ${this.message.url}`;
   }
 }
 
-// Own properties only: what somebody has put on Object.prototype is no option of ours.
-function own<K extends keyof RequestOptions>(options: RequestOptions | undefined, name: K): RequestOptions[K] {
-  return options !== undefined && Object.hasOwn(options, name) ? options[name] : undefined;
-}
-
-function arePieces(body: unknown): body is BodyPieces {
-  if (typeof body === 'function') return true;
-  return typeof body === 'object' && body !== null && (Symbol.iterator in body || Symbol.asyncIterator in body);
+// A length that does not fit would be found out only when the request is on its way.
+function checkLength(headers: readonly string[], bytes: Uint8Array | string | null, planned: number | undefined): void {
+  const said = valueIn(headers, 'content-length');
+  const length = bytes === null ? planned : Buffer.byteLength(bytes);
+  if (said === undefined || length === undefined) return;
+  if (Number(said) !== length)
+    throw typeError(`content-length is ${said}, but the body has ${length} bytes`, 'ERR_INVALID_ARG_VALUE');
 }

@@ -9,7 +9,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Op } from '../core/op.ts';
+import { rethrowKilled } from '../core/errors.ts';
+import type { Op, Resume, Trap } from '../core/op.ts';
+import { timeout } from '../core/timeout.ts';
 import { Body, type BodyLimit, type BodySource } from './http-body.ts';
 import { headerMap, headerPairs } from './http-headers.ts';
 
@@ -19,8 +21,12 @@ export type RawFields = readonly (Buffer | string)[];
 export class Response {
   readonly status: number;
   readonly statusText: string;
-  /** The URL that was asked for, without a fragment. */
+  /** The URL that has answered, without a fragment: the last one, if there were redirects. */
   readonly url: string;
+  /** The URLs that led to it by redirects, first the one that was asked for; empty if there were none. */
+  redirects: readonly string[] = [];
+  /** How often the request was made, where `retry` allows more than one attempt. */
+  attempts = 1;
   readonly body: Body;
   readonly #raw: RawFields;
   #headers: IncomingHttpHeaders | undefined = undefined;
@@ -84,5 +90,19 @@ export class Response {
   /** @internal */
   ended(trailers: RawFields | null | undefined): void {
     if (trailers !== null && trailers !== undefined && trailers.length > 0) this.#rawTrailers = trailers;
+  }
+}
+
+const MOST_DROPPED_BYTES = 65_536;
+const MOST_DROPPING_MS = 1_000;
+
+/** Be done with a response that is not wanted: if it is small and comes soon, its connection can be used again. */
+export function* dropResponse(response: Response): Generator<Trap, void, Resume> {
+  try {
+    yield* timeout(MOST_DROPPING_MS, response.bytes({ limit: MOST_DROPPED_BYTES }));
+  } catch (error) {
+    rethrowKilled(error);
+  } finally {
+    response.close();
   }
 }

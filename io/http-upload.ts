@@ -1,6 +1,7 @@
 // http-upload.ts: the body of a request that comes in pieces.
 //
-// The greenlet that makes the request produces the pieces itself: its iterable is advanced, its function is run, in the greenlet and nowhere else.
+// The greenlet that makes the request produces the pieces itself: its iterable is advanced, its function is run (http-content.ts says how), in the greenlet
+// and nowhere else.
 // A pipe stands between it and undici, which asks for the next piece when the connection has room: so a slow server slows the greenlet, and at
 // most one piece is on its way.
 //
@@ -15,14 +16,13 @@ import { typeError } from '../core/bad-argument.ts';
 import { BusyError } from '../core/errors.ts';
 import type { Greenlet } from '../core/greenlet.ts';
 import { readyResult } from '../core/kernel.ts';
-import { isOp, nameOf, type Op, type Resume, type Trap, type Waitable, type WaitDescription } from '../core/op.ts';
+import { nameOf, type Op, type Resume, type Trap, type Waitable, type WaitDescription } from '../core/op.ts';
 import { LAZY } from '../core/status.ts';
 import { Wait } from '../core/wait.ts';
 import type { Waiter } from '../core/wait-list.ts';
 import { Exchange } from './http-exchange.ts';
-import type { HttpRequest } from './http-request.ts';
+import type { ExchangeContext, Outgoing } from './http-outgoing.ts';
 import type { Response } from './http-response.ts';
-import { until } from './until.ts';
 
 /** A piece of a body. */
 export type Piece = string | Uint8Array;
@@ -35,17 +35,32 @@ export interface BodyWriter {
    */
   write(piece: Piece): Waitable<boolean>;
 }
-/** A body in pieces: an iterable, or a function that writes them and may wait in between. */
-export type BodyPieces = Iterable<Piece> | AsyncIterable<Piece> | ((writer: BodyWriter) => Op<unknown>);
+/** How to make a body while it is sent. */
+export interface UploadPlan {
+  /** Can it be made again? */
+  readonly replayable: boolean;
+  /** How many bytes it has, if that is known. */
+  readonly length: number | undefined;
+  /** Find out, where it takes a wait. */
+  readonly measure?: (() => Op<number | undefined>) | undefined;
+  /** Write all of it, or until the writer says that no more is wanted. */
+  write(writer: BodyWriter): Op<unknown>;
+}
 
 type Pull = (result: IteratorResult<Uint8Array>) => void;
 const NO_MORE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 export class UploadPipe implements AsyncIterableIterator<Uint8Array>, BodyWriter {
   exchange: Exchange | undefined = undefined;
+  /** How many bytes will come, if that is known. */
+  readonly length: number | undefined;
   #pull: Pull | undefined = undefined;
   #waiter: Waiter | undefined = undefined;
   #wanted = true;
+
+  constructor(length: number | undefined) {
+    this.length = length;
+  }
 
   write(piece: Piece): Waitable<boolean> {
     return new PipeWrite(this, bytesOf(piece));
@@ -165,22 +180,19 @@ class PipeWrite extends Wait<boolean> {
   }
 }
 
-/** Make `request` with a body in pieces: send them all, then wait for the response. */
-export function* upload(request: HttpRequest, pieces: BodyPieces): Generator<Trap, Response, Resume> {
-  const pipe = new UploadPipe();
-  const exchange = new Exchange(request, pipe);
+/** Send `message` with a body that is made meanwhile: all of it, then wait for the response. */
+export function* upload(
+  message: Outgoing,
+  plan: UploadPlan,
+  context: ExchangeContext,
+  limitMs: number,
+): Generator<Trap, Response, Resume> {
+  const length: number | undefined = plan.length ?? (plan.measure === undefined ? undefined : yield* plan.measure());
+  const pipe = new UploadPipe(length);
+  const exchange = new Exchange(message, pipe, context, limitMs);
   pipe.exchange = exchange;
   try {
-    if (typeof pieces === 'function') {
-      const op: unknown = pieces(pipe);
-      if (!isOp(op))
-        throw typeError(`the function given as body returned ${nameOf(op)}, not an Op; is it a generator function?`);
-      yield* op as Op<unknown>;
-    } else if (Symbol.iterator in pieces) {
-      for (const piece of pieces) if (!(yield* pipe.write(piece))) break;
-    } else {
-      yield* writeAsync(pipe, pieces);
-    }
+    yield* plan.write(pipe) as Op<unknown>;
     pipe.end();
     return yield* exchange;
   } catch (error) {
@@ -188,24 +200,6 @@ export function* upload(request: HttpRequest, pieces: BodyPieces): Generator<Tra
     if (exchange.answered && exchange.error() === error) return yield* exchange;
     exchange.abandon();
     throw error;
-  }
-}
-
-function* writeAsync(pipe: UploadPipe, pieces: AsyncIterable<Piece>): Generator<Trap, void, Resume> {
-  const iterator = pieces[Symbol.asyncIterator]();
-  let done = false;
-  try {
-    for (;;) {
-      const result = yield* until(iterator.next());
-      if (result.done === true) {
-        done = true;
-        return;
-      }
-      if (!(yield* pipe.write(result.value))) return;
-    }
-  } finally {
-    // Nobody waits for it to clean up, and what it says of that concerns nobody.
-    if (!done) iterator.return?.().then(undefined, () => {});
   }
 }
 

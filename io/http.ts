@@ -8,8 +8,11 @@
 import type { Op } from '../core/op.ts';
 import { created } from '../core/unstarted.ts';
 import { Client, type MethodOptions } from './http-client.ts';
+import { fetching } from './http-fetch.ts';
 import { HttpRequest, type RequestOptions } from './http-request.ts';
 import type { Response } from './http-response.ts';
+import type { ClientOptions } from './http-settings.ts';
+import { Events, type EventsOptions } from './http-sse-client.ts';
 
 let sharedClient: Client | undefined;
 
@@ -55,18 +58,81 @@ function remove(url: string | URL, options?: ShorthandOptions): Op<Response> {
   return created(new HttpRequest(shared(), url, options, 'DELETE'));
 }
 
+/**
+ * The web's fetch as an Op: `yield* http.fetch(input, init)` gives a Response of the web.
+ *
+ * Switches until the head of the response has come. A kill or `init.signal` aborts it; the signal ends the body too. Cancel a body that is not read.
+ *
+ * @throws TypeError at the call for what fetch refuses. @throws the signal's reason if it aborts. Else as Client.request.
+ * @see https://fetch.spec.whatwg.org/
+ */
+export function fetch(
+  input: string | URL | globalThis.Request,
+  init?: RequestInit & { readonly client?: Client | undefined },
+): Op<globalThis.Response> {
+  const given = init !== undefined && Object.hasOwn(init, 'client') ? init.client : undefined;
+  return created(fetching(given ?? shared(), input, init));
+}
+
+/** Make a client: `http.client({baseUrl, headers})`. Never switches. See the constructor of Client. */
+export function client(options?: ClientOptions): Client {
+  return new Client(options);
+}
+
+/**
+ * Receive the server-sent events of a URL, connecting again when the stream ends. Never switches: `receive()` of what it returns does.
+ *
+ * @throws TypeError or RangeError for bad options.
+ */
+export function events(url: string | URL, options?: EventsOptions): Events {
+  return new Events((target, given) => request(target, given), url, options);
+}
+
 /** Close the idle connections of the shared client. Never switches. */
 export function closeIdle(): void {
   sharedClient?.closeIdle();
 }
 
 export { Body, type BodyLimit, BodyUsedError } from './http-body.ts';
-export { Client, type ClientOptions, type MethodOptions } from './http-client.ts';
-export { BodyTooLargeError, HttpError, IncompleteBodyError, ParseError } from './http-errors.ts';
+export { Client, type MethodOptions } from './http-client.ts';
+export type { BodyPieces, RequestBody } from './http-content.ts';
+export type { CookieJar } from './http-cookies.ts';
+export {
+  type Attempt,
+  BodyTooLargeError,
+  DecompressionError,
+  HttpError,
+  IncompleteBodyError,
+  ParseError,
+  ProxyError,
+  RedirectError,
+  RetryError,
+} from './http-errors.ts';
 export type { HeaderValue, RequestHeaders } from './http-headers.ts';
+export type { MultipartFields, Part, PartValue } from './http-multipart.ts';
+export type { DecompressOptions, PolicyOptions, RedirectOptions, RetryOptions } from './http-policy.ts';
 export type { PoolStats } from './http-pool.ts';
-export type { RequestBody, RequestOptions } from './http-request.ts';
+export type { Progress } from './http-progress.ts';
+export type { ProxyOptions } from './http-proxy.ts';
+export type { RequestOptions } from './http-request.ts';
 export { Response } from './http-response.ts';
+export { type HandlerResult, type HttpHandler, type HttpServer, serve } from './http-server.ts';
+export type { Answer, AnswerBody } from './http-server-answer.ts';
+export type { HttpServerStats } from './http-server-counts.ts';
+export type { ServerRequest, UpgradeOptions } from './http-server-request.ts';
+export type { ServerResponse } from './http-server-response.ts';
+export type { HttpServeOptions } from './http-server-settings.ts';
+export type { ClientOptions } from './http-settings.ts';
+export {
+  type EventReader,
+  type EventReaderOptions,
+  type EventStream,
+  type EventStreamOptions,
+  type EventToSend,
+  eventStream,
+} from './http-sse.ts';
+export type { Events, EventsOptions } from './http-sse-client.ts';
+export type { ServerEvent } from './http-sse-parser.ts';
 export type { Query } from './http-target.ts';
-export type { BodyPieces, BodyWriter, Piece } from './http-upload.ts';
+export type { BodyWriter, Piece } from './http-upload.ts';
 export { remove as delete };

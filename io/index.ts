@@ -128,6 +128,12 @@ export { callback, type Done } from './callback.ts';
 export type { Codec, DecodeBuffer } from './codec.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export {
+  type DatagramHandler,
+  DatagramServer,
+  type DatagramServerOptions,
+  type DatagramServerStats,
+} from './datagram-server.ts';
+export {
   type Datagram,
   type DatagramPeer,
   DatagramSocket,
@@ -153,7 +159,17 @@ export { DecodeError, FrameTooLargeError, PipeError, StreamError } from './frami
 export { type FrameLimit, fixedSizeCodec, type LengthPrefix, lengthPrefixedCodec } from './framing-lengths.ts';
 export { delimiterCodec, type LineCodecOptions, lineCodec } from './framing-marks.ts';
 export { type OpenHandles, openHandles } from './handles.ts';
-export { BodyTooLargeError, BodyUsedError, HttpError, IncompleteBodyError, ParseError } from './http.ts';
+export {
+  BodyTooLargeError,
+  BodyUsedError,
+  DecompressionError,
+  HttpError,
+  IncompleteBodyError,
+  ParseError,
+  ProxyError,
+  RedirectError,
+  RetryError,
+} from './http.ts';
 export { type Hub, type HubStats, hub, type ReportOptions } from './hub.ts';
 export { Listener, type ListenerStats, type ListenOptions, listen } from './listen.ts';
 export { main } from './main.ts';
@@ -179,6 +195,13 @@ export {
   type StreamServerOptions,
   type StreamServerState,
 } from './stream-server.ts';
+export { type ConnectTlsOptions, connectTls } from './tls-connect.ts';
+export { TlsError } from './tls-errors.ts';
+export type { TlsInfo } from './tls-info.ts';
+export { type ListenTlsOptions, listenTls, type OnTlsError } from './tls-listen.ts';
+export type { Pem, TlsClientOptions, TlsIdentity, TlsOptions, TlsVersion } from './tls-options.ts';
+export type { SniFunction, TlsServerOptions } from './tls-server-options.ts';
+export type { StartTlsOptions } from './tls-start.ts';
 export { type UdpEndpoint, type UdpOptions, udp } from './udp.ts';
 export { until } from './until.ts';
 export type { Stall, Watchdog, WatchdogOptions } from './watchdog.ts';

@@ -75,9 +75,9 @@ function* whole(url: string, body: http.RequestBody | undefined) {
 }
 
 for (const [kind, body] of Object.entries(bodies)) {
-  describe(`A request with ${kind}`, () => {
+  describe(`F67: a request with ${kind}`, () => {
     for (const [phase, start] of Object.entries(phases)) {
-      it(`can be killed ${phase}: its connection closes and the next one works`, async () => {
+      it(`F67: can be killed ${phase}: its connection closes and the next one works`, async () => {
         const server = await start();
         await run(function* () {
           const victim = spawn(() => whole(server.url, body(false)));
@@ -93,7 +93,7 @@ for (const [kind, body] of Object.entries(bodies)) {
         });
       });
 
-      it(`can time out ${phase}, by timeout() and by timeoutMs`, async () => {
+      it(`F67: can time out ${phase}, by timeout() and by timeoutMs`, async () => {
         const server = await start();
         await run(function* () {
           expect(
@@ -118,7 +118,7 @@ for (const [kind, body] of Object.entries(bodies)) {
       });
     }
 
-    it('can be killed and time out in the queue, which costs no connection', async () => {
+    it('F67: can be killed and time out in the queue, which costs no connection', async () => {
       let answerFirst: () => void = () => {};
       const server = await rawServer((socket, _head, index) => {
         const answer = (): void => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
@@ -148,7 +148,7 @@ for (const [kind, body] of Object.entries(bodies)) {
 }
 
 for (const [kind, body] of Object.entries(bodies).slice(1)) {
-  it(`A request can be killed while ${kind} is sent to a server that does not read`, async () => {
+  it(`F67: a request can be killed while ${kind} is sent to a server that does not read`, async () => {
     const server = await rawServer((socket) => socket.pause());
     await run(function* () {
       const victim = spawn(() => whole(server.url, body(true)));
@@ -170,7 +170,7 @@ describe('A request to a server that accepts nothing', () => {
   });
   afterEach(() => stopped.end());
 
-  it('can be killed and time out while it connects, and the socket is closed at once', async () => {
+  it('F67: can be killed and time out while it connects, and the socket is closed at once', async () => {
     const url = `http://127.0.0.1:${stopped.port}`;
     await run(function* () {
       const victim = spawn(() => whole(url, undefined));

@@ -90,7 +90,10 @@ describe('a request that cannot be made', () => {
     await new Promise<void>((resolve) => reset.listen(0, '127.0.0.1', resolve));
     const { port } = reset.address() as { port: number };
     await run(function* () {
-      expect(yield* caught(client.get(`https://127.0.0.1:${port}/`))).toMatchObject({ name: 'ConnectError' });
+      expect(yield* caught(client.get(`https://127.0.0.1:${port}/`))).toMatchObject({
+        name: 'TlsError',
+        code: expect.stringMatching(/^(ERR_SSL_|EPROTO)/),
+      });
     });
     reset.close();
     expect(server.sockets).toHaveLength(0);
@@ -161,7 +164,7 @@ describe('what a caller may not send', () => {
     ],
     ['an object in the query', () => http.get(url, { query: { a: {} as never } }), 'ERR_INVALID_ARG_TYPE'],
   ];
-  it.each(cases)('is a TypeError at the call: %s', (_name, call, code) => {
+  it.each(cases)('F72: is a TypeError at the call: %s', (_name, call, code) => {
     expect(call).toThrow(expect.objectContaining({ name: 'TypeError', code }));
   });
 
@@ -218,7 +221,7 @@ describe('a response that is cut', () => {
     ],
     ['by a reset, when only the end of the connection says where it ends', `${head}\r\n12345`, 'reset'],
   ];
-  it.each(cases)('is an IncompleteBodyError, never a short success: %s', async (_name, answer, then) => {
+  it.each(cases)('F68: is an IncompleteBodyError, never a short success: %s', async (_name, answer, then) => {
     const error = await errorOf(answer, then);
     expect(error).toMatchObject({ name: 'IncompleteBodyError', code: 'ERR_INCOMPLETE_BODY' });
     expect(error.message).toContain('/page');
@@ -291,6 +294,16 @@ describe('what is not HTTP', () => {
     ['a length with a sign', `${head}Content-Length: +5\r\n\r\n12345`],
     ['a length in hexadecimal', `${head}Content-Length: 0x5\r\n\r\n12345`],
     ['a space before a colon', `${head}Content-Length : 5\r\n\r\n12345`],
+    ['a bare LF in the head', `HTTP/1.1 200 OK\nContent-Length: 0\n\n`],
+    ['a bare LF between headers', `${head}A: 1\nContent-Length: 5\r\n\r\n12345`],
+    ['a bare CR in a header', `${head}A: 1\rX: 2\r\nContent-Length: 0\r\n\r\n`],
+    ['a folded header', `${head}A: 1\r\n 2\r\nContent-Length: 0\r\n\r\n`],
+    ['NUL in a header', `${head}A: \0\r\nContent-Length: 0\r\n\r\n`],
+    ['an LF in a chunk extension', `${head}Transfer-Encoding: chunked\r\n\r\n5;a\n12345\r\n0\r\n\r\n`],
+    ['a chunk that is longer than its size', `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n1234567\r\n0\r\n\r\n`],
+    ['a length beyond what a number can hold', `${head}Content-Length: 99999999999999999999\r\n\r\n12345`],
+    ['two lengths in one field', `${head}Content-Length: 5, 5\r\n\r\n12345`],
+    ['more than 2,000 headers', `${head}${'a: 1\r\n'.repeat(2001)}Content-Length: 0\r\n\r\n`],
     ['a chunk size that is none', `${head}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`],
     ['a control character in a header', `${head}A: \x01\r\nContent-Length: 0\r\n\r\n`],
     [
@@ -304,11 +317,26 @@ describe('what is not HTTP', () => {
       `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(101)}${head}Content-Length: 0\r\n\r\n`,
     ],
   ];
-  it.each(cases)('is a ParseError: %s', async (_name, answer) => {
+  it.each(cases)('F70, F71: is a ParseError: %s', async (_name, answer) => {
     const error = await errorOf(answer, 'stay');
     expect(error).toMatchObject({
       name: 'ParseError',
       code: expect.stringMatching(/^(ERR_PARSE$|UND_ERR_|ERR_HTTP_TOO)/),
+    });
+  });
+
+  it('F71: is a ParseError: chunk extensions without end, which undici does not count', async () => {
+    const server = await rawServer((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5;');
+      const more = (): void => {
+        if (!socket.destroyed) socket.write('x'.repeat(4096), () => setTimeout(more, 1));
+      };
+      more();
+    });
+    await run(function* () {
+      const response = yield* client.get(server.url);
+      expect(yield* caught(response.text())).toMatchObject({ name: 'ParseError', code: 'ERR_HTTP_CHUNK_EXTENSIONS' });
+      while (server.connections() > 0) yield* sleep(1);
     });
   });
 
