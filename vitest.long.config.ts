@@ -2,13 +2,14 @@
 //
 // These take minutes, or need the machine to themselves to measure memory or time. `.ci/run` runs them once, on one version of Node.
 import { defineConfig } from 'vitest/config';
-import { alias, slow } from './vitest.config.ts';
+import { plugins, server, slow } from './vitest.config.ts';
 
 export default defineConfig({
-  resolve: { alias },
+  plugins,
   test: {
     include: slow,
     globalSetup: 'tests/compile.ts',
+    server,
     pool: 'forks',
     isolate: true,
     fileParallelism: false,

@@ -15,6 +15,7 @@ import {
   main,
   now,
   type Op,
+  rethrowKilled,
   scope,
   select,
   signals,
@@ -242,6 +243,7 @@ function* program(): Op<void> {
       }
     });
   } catch (error) {
+    rethrowKilled(error);
     const { syscall, message } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
     console.error(`Cannot follow ${path}: ${message}`);

@@ -5,7 +5,7 @@
 //
 // How to run: npx tsx samples/mqtt.ts [port]      (a server on 127.0.0.1, 1883 by default)
 
-import { all, ConnectError, main, type Op, TimeoutError } from 'tendril';
+import { all, ConnectError, main, type Op, rethrowKilled, TimeoutError } from 'tendril';
 import { MqttClient } from './mqtt/client.ts';
 import { MqttConnectionError, MqttError, MqttProtocolError } from './mqtt/errors.ts';
 
@@ -50,6 +50,7 @@ function* program(): Op<void> {
   try {
     yield* tour(port);
   } catch (error) {
+    rethrowKilled(error);
     const expected = [ConnectError, TimeoutError, MqttError, MqttConnectionError, MqttProtocolError];
     if (!expected.some((type) => error instanceof type)) throw error;
     console.error(`No MQTT server answers: ${(error as Error).message}. Start one with: mosquitto -p 1883`);

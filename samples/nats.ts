@@ -5,7 +5,7 @@
 //
 // How to run: npx tsx samples/nats.ts [port]      (a NATS server on 127.0.0.1, 4222 by default)
 
-import { ConnectError, forEach, main, type Op, scope, TimeoutError } from 'tendril';
+import { ConnectError, forEach, main, type Op, rethrowKilled, scope, TimeoutError } from 'tendril';
 import { NatsClient } from './nats/client.ts';
 import { NatsConnectionError, NatsError, NatsProtocolError } from './nats/errors.ts';
 
@@ -58,6 +58,7 @@ function* program(): Op<void> {
   try {
     nats = yield* NatsClient.connect({ port, name: 'tendril sample' });
   } catch (error) {
+    rethrowKilled(error);
     const expected = [ConnectError, TimeoutError, NatsError, NatsConnectionError, NatsProtocolError];
     if (!expected.some((type) => error instanceof type)) throw error;
     console.error(`No NATS answers: ${(error as Error).message}. Start one with: nats-server -a 127.0.0.1`);

@@ -5,7 +5,7 @@
 //
 // How to run: npx tsx samples/postgres.ts [postgres://user:password@127.0.0.1:5432/database]      (it makes temporary tables only)
 
-import { all, ConnectError, main, type Op, TimeoutError, timeout } from 'tendril';
+import { all, ConnectError, main, type Op, rethrowKilled, TimeoutError, timeout } from 'tendril';
 import { PostgresConnection } from './postgres/connection.ts';
 import { PostgresConnectionError, PostgresError, PostgresProtocolError } from './postgres/errors.ts';
 import type { PostgresOptions } from './postgres/options.ts';
@@ -75,6 +75,7 @@ function* program(): Op<void> {
   try {
     db = yield* PostgresConnection.connect(options);
   } catch (error) {
+    rethrowKilled(error);
     const expected = [ConnectError, PostgresError, PostgresConnectionError, PostgresProtocolError, TimeoutError];
     if (!expected.some((type) => error instanceof type)) throw error;
     console.error(

@@ -76,6 +76,7 @@ if (process.argv[1] === import.meta.filename) {
       console.log(`sent to ${accepted.join(', ')}: ${reply}`);
       for (const error of rejected.values()) console.log(`not sent: ${error.message}`);
     } catch (error) {
+      rethrowKilled(error);
       console.error(`not sent: ${(error as Error).message}`);
       process.exitCode = 1;
     }

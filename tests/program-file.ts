@@ -1,5 +1,5 @@
 // program-file.ts: a program of a test in a file that `node` runs as it is: TypeScript becomes JavaScript, and 'tendril' the compiled library.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, inject } from 'vitest';
@@ -8,6 +8,7 @@ import { afterAll, inject } from 'vitest';
 export const root: string = path.resolve(import.meta.dirname, '..');
 
 const library = inject('library');
+mkdirSync(path.join(root, 'tests/.tmp'), { recursive: true });
 const folder = mkdtempSync(path.join(root, 'tests/.tmp/program-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -19,6 +19,7 @@ import {
   Mutex,
   type Op,
   ResourceError,
+  rethrowKilled,
   type Socket,
   spawnWith,
   timeout,
@@ -60,7 +61,8 @@ export class TcpResolver {
   #lastId = randomInt(65_536);
   /** Has the server answered on this connection? */
   #heard = false;
-  readonly #worthAnother = new WeakSet<object>();
+  /** Errors of connections that the server ended, and whether it had answered on them. */
+  readonly #ended = new WeakMap<object, boolean>();
   #closed = false;
 
   constructor(options: ResolverOptions = {}) {
@@ -87,13 +89,19 @@ export class TcpResolver {
     this.#lost(this.#frames, new ClosedError('a resolver that is closed'));
   }
 
-  /** Ask again when the server has ended a connection that it had answered on: it may have been about to when we asked. */
+  /**
+   * Ask again when the server has ended the connection: it may have been about to when we asked, and servers answer only so many questions on one. Three
+   * connections without an answer to anybody are enough.
+   */
   *#askUntilHeard(name: string, type: RecordType): Op<Message> {
-    for (;;) {
+    for (let silent = 0; ; ) {
       try {
         return yield* this.#ask(name, type);
       } catch (error) {
-        if (!this.#worthAnother.has(error as object)) throw error;
+        rethrowKilled(error);
+        const heard = this.#ended.get(error as object);
+        if (heard === false) silent += 1;
+        if (heard === undefined || silent === 3) throw error;
       }
     }
   }
@@ -174,7 +182,7 @@ export class TcpResolver {
     const detail = reason instanceof Error ? reason.message : 'the name server closed the connection';
     for (const { name, answer } of waiting) {
       const error = reason instanceof ClosedError ? reason : new DnsError(name, code, reason, { detail });
-      if (code === 'ECONNRESET' && this.#heard) this.#worthAnother.add(error);
+      if (code === 'ECONNRESET' && error !== reason) this.#ended.set(error, this.#heard);
       answer.setError(error);
     }
   }

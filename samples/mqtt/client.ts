@@ -18,6 +18,7 @@ import {
   isKilled,
   type Op,
   ResourceError,
+  rethrowKilled,
   Semaphore,
   type Socket,
   shield,
@@ -179,7 +180,8 @@ export class MqttClient {
     if (this.closed) return;
     try {
       yield* shield(1_000, timeout(1_000, this.unsubscribe(subscription)));
-    } catch {
+    } catch (error) {
+      rethrowKilled(error);
       // The connection is lost, or as good as that.
     } finally {
       subscription.close();
@@ -214,6 +216,7 @@ export class MqttClient {
     try {
       yield* this.#packets.send(packet);
     } catch (error) {
+      rethrowKilled(error);
       if (error instanceof ResourceError) throw new MqttConnectionError('the connection was lost', error);
       throw this.#closed ?? error;
     }
@@ -228,6 +231,7 @@ export class MqttClient {
       }
     } catch (error) {
       this.#lost(error);
+      rethrowKilled(error);
     }
   }
 
@@ -243,6 +247,7 @@ export class MqttClient {
       }
     } catch (error) {
       this.#lost(error);
+      rethrowKilled(error);
     }
   }
 

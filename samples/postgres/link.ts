@@ -18,6 +18,7 @@ import {
   type Op,
   ResourceError,
   RLock,
+  rethrowKilled,
   type Socket,
   select,
   shield,
@@ -260,8 +261,9 @@ export class PostgresLink {
     if (this.#closed) return;
     try {
       yield* shield(this.#cancelMs, timeout(this.#cancelMs, op));
-    } catch {
+    } catch (error) {
       this.close();
+      rethrowKilled(error);
     }
   }
 

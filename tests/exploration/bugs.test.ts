@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ExplorationError, explore, replay } from 'tendril/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { BUGS, type Bug } from './bugs.ts';
 
 const script = fileURLToPath(new URL('replay-one.ts', import.meta.url));
@@ -29,6 +29,7 @@ describe('explore', () => {
     await expect(replay(printed, bug.body)).rejects.toThrow(bug.message);
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script, bug.name, printed], {
       cwd: root,
+      env: { ...process.env, TSX_TSCONFIG_PATH: `${inject('library')}/tsconfig.json` },
     });
     expect(stdout.trim()).toMatch(bug.message);
     console.log(`${bug.name}: run ${found.runs}, token ${found.token}, ${found.choices.length} choices`);

@@ -390,7 +390,7 @@ describe('readLine', () => {
     // Processor time, because others are busy here too; it is counted in ticks of some ms, hence so many.
     const few = best(2_000_000);
     const many = best(8_000_000);
-    expect(many / few).toBeLessThan(6);
+    expect(many / few).toBeLessThan(9); // four times the bytes; 16 if each piece were looked at again for each other
   });
 });
 

@@ -1,12 +1,12 @@
 // blocks.ts: the code blocks of a page, and the tests that they compile and print what the page says.
 //
-// A ```ts block that a ```text block follows is a whole program: it runs against the sources, and must print exactly that text. Every
+// A ```ts block that a ```text block follows is a whole program: it runs, and must print exactly that text. Every
 // other ```ts block must compile, except one that opens with ```ts fragment.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 
 export interface Block {
   readonly place: string; // file:line of the opening fence
@@ -59,6 +59,7 @@ function finish(command: readonly string[], timeoutMs: number): Promise<Ending> 
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: root,
+      env: { ...process.env, TSX_TSCONFIG_PATH: `${inject('library')}/tsconfig.json` },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
