@@ -16,7 +16,8 @@ try {
     const name = file.name.replace(`${process.cwd()}/`, '');
     if (file.status === 'failed' && file.message) lines.push(`${name}: ${file.message.slice(0, 300)}`);
     for (const test of file.assertionResults) {
-      if (test.status === 'failed') lines.push(`${name}: ${test.fullName}: ${(test.failureMessages[0] ?? '').slice(0, 600)}`);
+      if (test.status === 'failed')
+        lines.push(`${name}: ${test.fullName}: ${(test.failureMessages[0] ?? '').slice(0, 600)}`);
     }
   }
 } catch {

@@ -297,28 +297,31 @@ describe('What never ends', () => {
     ['a line of the default limit', (socket) => socket.readLine(), 65_538],
     ['a delimiter', (socket) => socket.readUntil('\r\n.\r\n', { limit: 1000 }), 1005],
   ];
-  it.each(flood)('F61: %s is refused when its limit has come, and costs no more than that', async (_name, read, most) => {
-    const { value } = await simulate(function* () {
-      const transport = new ChunkedTransport();
-      const socket = socketOn(transport, 500);
-      const reader = spawn(() => read(socket));
-      reader.link(() => {});
-      yield* yieldNow();
-      let sent = 0;
-      while (reader.state === 'parked') {
-        transport.deliver(Buffer.alloc(100, 'x'), true);
-        sent += 100;
-      }
-      const { paused } = transport;
-      const error = reader.state === 'ready' ? 'refused' : 'lost';
-      yield* reader.join();
-      const name = reader.outcome?.ok === false ? (reader.outcome.error as Error).name : 'ok';
-      const { buffered } = socket;
-      socket.close();
-      return { error, name, bounded: sent <= most + 100 && buffered === sent, paused };
-    });
-    expect(value).toEqual({ error: 'refused', name: 'LineTooLongError', bounded: true, paused: true });
-  });
+  it.each(flood)(
+    'F61: %s is refused when its limit has come, and costs no more than that',
+    async (_name, read, most) => {
+      const { value } = await simulate(function* () {
+        const transport = new ChunkedTransport();
+        const socket = socketOn(transport, 500);
+        const reader = spawn(() => read(socket));
+        reader.link(() => {});
+        yield* yieldNow();
+        let sent = 0;
+        while (reader.state === 'parked') {
+          transport.deliver(Buffer.alloc(100, 'x'), true);
+          sent += 100;
+        }
+        const { paused } = transport;
+        const error = reader.state === 'ready' ? 'refused' : 'lost';
+        yield* reader.join();
+        const name = reader.outcome?.ok === false ? (reader.outcome.error as Error).name : 'ok';
+        const { buffered } = socket;
+        socket.close();
+        return { error, name, bounded: sent <= most + 100 && buffered === sent, paused };
+      });
+      expect(value).toEqual({ error: 'refused', name: 'LineTooLongError', bounded: true, paused: true });
+    },
+  );
 
   it('costs nothing that has not come: a large readExactly allocates for what is there', async () => {
     const sizes: number[] = [];
