@@ -3,18 +3,12 @@
 // What one end writes goes into the stdin of a `cat`, and comes to the other end from its stdout. So there is a process in the middle, which a kernel's connection
 // does not have: what comes of a lost reader takes a write and a moment more, and there is no reset, only an end. Cases that ask for more are named below.
 import { type ChildProcess, spawn as spawnProcess } from 'node:child_process';
-import { type Op, openHandles, run, Socket, timeout } from 'tendril';
+import { openHandles, run, Socket } from 'tendril';
 import { afterAll, describe, expect, it } from 'vitest';
 import { InputTransport, OutputTransport } from '../../io/stdio-transport.ts';
 import type { Transport, TransportSink } from '../../io/transport.ts';
-import type { Case } from './case.ts';
-import { endingCases } from './cases-end.ts';
-import { closingGracefully } from './cases-graceful.ts';
-import { killing } from './cases-kill.ts';
-import { reading } from './cases-read.ts';
-import { selecting } from './cases-select.ts';
-import { writing } from './cases-write.ts';
-import { type PairOptions, Place, type Role, type Site } from './ground.ts';
+import type { PairOptions, Role } from './ground.ts';
+import { onPairs, pairCases } from './pairs.ts';
 
 /** One end: reads from one child and writes to another. */
 class TwoPipes implements Transport {
@@ -87,10 +81,6 @@ class TwoPipes implements Transport {
   }
 }
 
-const nowhere = (): never => {
-  throw new Error('there are no addresses here');
-};
-const site: Site = { kind: 'Unix', free: nowhere, deserted: nowhere, silent: nowhere, settleMs: 20, limitMs: 8_000 };
 const HIGH_WATER_MARK = 65_536;
 const children = new Set<ChildProcess>();
 
@@ -110,30 +100,12 @@ function end(name: string, from: ChildProcess, to: ChildProcess, options: PairOp
   return new Socket(transport, options?.highWaterMark ?? HIGH_WATER_MARK, options?.halfOpen ?? true);
 }
 
-class PipePlace extends Place {
-  override *pair(_role: Role, { near, far }: PairOptions = {}): Op<{ near: Socket; far: Socket }> {
-    const [there, back] = [cat(), cat()];
-    return { near: this.keep(end('near', back, there, near)), far: this.keep(end('far', there, back, far)) };
-  }
+function* makePair(_role: Role, { near, far }: PairOptions) {
+  const [there, back] = [cat(), cat()];
+  return { near: end('near', back, there, near), far: end('far', there, back, far) };
 }
 
-function* visit(body: Case['body']): Op<unknown> {
-  const place = new PipePlace(site);
-  try {
-    return yield* timeout(site.limitMs, body(place));
-  } finally {
-    place.close();
-  }
-}
-
-const subjects: Readonly<Record<string, readonly Case[]>> = {
-  Reading: reading,
-  Writing: writing,
-  Ending: endingCases,
-  'Closing with care': closingGracefully,
-  'Giving up': killing,
-  Selecting: selecting,
-};
+const visit = onPairs(makePair, 'Unix', 20);
 
 /** Which cases are not asked, by how their titles begin, and why. */
 const absent: Readonly<Record<string, string>> = {
@@ -141,15 +113,15 @@ const absent: Readonly<Record<string, string>> = {
     'the process in the middle takes it all, and there is no reset',
 };
 
-const needsAddress = (body: Case['body']): boolean => /place\.listen/.test(String(body));
-
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-describe.each(Object.entries(subjects))('%s through pipes of processes', (_subject, cases) => {
+// There is no reset.
+const subjects = pairCases.filter(([subject]) => subject !== 'Resetting');
+
+describe.each(subjects)('%s through pipes of processes', (_subject, cases) => {
   for (const { title, expected, body } of cases) {
-    if (needsAddress(body)) continue;
     const reason = Object.entries(absent).find(([start]) => title.startsWith(start))?.[1];
     if (reason !== undefined) {
       console.log(`not on pipes: ${title} (${reason})`);

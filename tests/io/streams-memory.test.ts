@@ -1,17 +1,10 @@
 // streams-memory.test.ts: memoryPair() behaves as a Unix socket does, in the process and in a simulated world; what is its own.
-import { DeadlockError, hub, memoryPair, type Op, openHandles, run, Socket, spawn, timeout, yieldNow } from 'tendril';
+import { DeadlockError, hub, memoryPair, type Op, openHandles, run, Socket, spawn, yieldNow } from 'tendril';
 import { explore, simulate, type World } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { memoryTransports } from '../../io/memory-transport.ts';
-import type { Case } from '../conformance/case.ts';
-import { endingCases } from '../conformance/cases-end.ts';
-import { closingGracefully } from '../conformance/cases-graceful.ts';
-import { killing } from '../conformance/cases-kill.ts';
-import { reading } from '../conformance/cases-read.ts';
-import { resetting } from '../conformance/cases-reset.ts';
-import { selecting } from '../conformance/cases-select.ts';
-import { writing } from '../conformance/cases-write.ts';
-import { type PairOptions, Place, type Role, type Site } from '../conformance/ground.ts';
+import type { PairOptions, Role } from '../conformance/ground.ts';
+import { onPairs, pairCases } from '../conformance/pairs.ts';
 import { failure, nothingLeft } from './peers.ts';
 
 /** Everything up to the end, as text. */
@@ -21,43 +14,16 @@ function* readAll(socket: Socket): Op<string> {
   return all;
 }
 
-const nowhere = (): never => {
-  throw new Error('there are no addresses in memory');
-};
-const site: Site = { kind: 'Unix', free: nowhere, deserted: nowhere, silent: nowhere, settleMs: 2, limitMs: 8_000 };
-
-class MemoryPlace extends Place {
-  override *pair(_role: Role, { near, far }: PairOptions = {}): Op<{ near: Socket; far: Socket }> {
-    const [a, b] = memoryPair(near ?? {}, far ?? {});
-    return { near: this.keep(a), far: this.keep(b) };
-  }
+function* makePair(_role: Role, { near, far }: PairOptions) {
+  const [a, b] = memoryPair(near ?? {}, far ?? {});
+  return { near: a, far: b };
 }
 
-function* visit(body: Case['body']): Op<unknown> {
-  const place = new MemoryPlace(site);
-  try {
-    return yield* timeout(site.limitMs, body(place));
-  } finally {
-    place.close();
-  }
-}
+const visit = onPairs(makePair, 'Unix', 2);
 
-const subjects: Readonly<Record<string, readonly Case[]>> = {
-  Reading: reading,
-  Writing: writing,
-  Ending: endingCases,
-  'Closing with care': closingGracefully,
-  Resetting: resetting,
-  'Giving up': killing,
-  Selecting: selecting,
-};
-
-/** Those that need no more than a pair. */
-const needsAddress = (body: Case['body']): boolean => /place\.listen/.test(String(body));
-
-describe.each(Object.entries(subjects))('%s in memory', (_subject, cases) => {
+describe.each(pairCases)('%s in memory', (_subject, cases) => {
   for (const { title, expected, body, absent } of cases) {
-    if (absent.Unix !== undefined || needsAddress(body)) continue;
+    if (absent.Unix !== undefined) continue;
     it(title, async () => {
       expect(await run(visit, body)).toEqual(expected);
       expect(openHandles().names).toEqual([]);
@@ -72,9 +38,7 @@ describe.each(Object.entries(subjects))('%s in memory', (_subject, cases) => {
 
 describe('The behaviours of a pair in memory', () => {
   it('are at least sixty', () => {
-    const run = Object.values(subjects)
-      .flat()
-      .filter(({ absent, body }) => absent.Unix === undefined && !needsAddress(body));
+    const run = pairCases.flatMap(([, cases]) => cases).filter(({ absent }) => absent.Unix === undefined);
     expect(run.length).toBeGreaterThanOrEqual(60);
   });
 });
