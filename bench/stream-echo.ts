@@ -67,7 +67,10 @@ function raw(size: number, secure: boolean): Contestant {
     name: secure ? 'node:tls' : 'node:net',
     async start(): Promise<Round> {
       const message = Buffer.alloc(size, 'x');
-      const answer = (socket: net.Socket): void => void socket.on('data', (chunk) => socket.write(chunk));
+      const answer = (socket: net.Socket): void => {
+        socket.setNoDelay(true);
+        socket.on('data', (chunk) => socket.write(chunk));
+      };
       const server = secure ? tls.createServer(identity(), answer) : net.createServer({ noDelay: true }, answer);
       server.listen(0, host);
       await once(server, 'listening');
@@ -76,6 +79,7 @@ function raw(size: number, secure: boolean): Contestant {
         secure ? tls.connect({ host, port, ca: certificate('ca') }) : net.connect({ host, port, noDelay: true }),
       );
       await Promise.all(sockets.map((socket) => once(socket, secure ? 'secureConnect' : 'connect')));
+      for (const socket of sockets) socket.setNoDelay(true);
       const exchange = (socket: net.Socket, count: number): Promise<number> =>
         new Promise((resolve) => {
           let bytes = 0;
