@@ -25,14 +25,12 @@ export class HttpError extends ResourceError {
 export class IncompleteBodyError extends HttpError {
   /** How many bytes of the body had come. */
   readonly received: number;
-  constructor(what: string, received: number, cause: unknown, note = '') {
+  /** @internal: `received` is undefined if not even the head had come. */
+  constructor(what: string, received: number | undefined, cause: unknown, note = '') {
     const reason = codeOf(cause) ?? 'closed';
-    super(
-      `${what}: the connection ended after ${received} bytes of the body (${reason})${note}`,
-      'ERR_INCOMPLETE_BODY',
-      cause,
-    );
-    this.received = received;
+    const when = received === undefined ? 'before an answer had come' : `after ${received} bytes of the body`;
+    super(`${what}: the connection ended ${when} (${reason})${note}`, 'ERR_INCOMPLETE_BODY', cause);
+    this.received = received ?? 0;
   }
 }
 

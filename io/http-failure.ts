@@ -92,7 +92,8 @@ export function httpFailure(exchange: FailedExchange, cause: unknown): Error {
     return new ParseError(what, code === '' ? 'ERR_PARSE' : code, cause);
   }
   if (code === 'UND_ERR_SOCKET' && NOT_HTTP.has((cause as Error).message)) return new ParseError(what, code, cause);
-  return new IncompleteBodyError(what, exchange.received, cause, sendingsOf(exchange));
+  const received = exchange.answered ? exchange.received : undefined;
+  return new IncompleteBodyError(what, received, cause, sendingsOf(exchange));
 }
 
 /** How often it was sent, if that is not once on a new connection. */

@@ -8,6 +8,7 @@ import { errors } from 'undici';
 import { typeError } from '../core/bad-argument.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import type { Timer } from '../core/timers.ts';
+import { familyOf } from './address.ts';
 import type { Network, Pending, Resolved } from './network.ts';
 import { TransportStream } from './transport-stream.ts';
 
@@ -71,7 +72,10 @@ class Connecting implements Timer {
       if (error !== undefined) this.#end(error as Error);
       else this.#tryNext(addresses);
     };
-    this.#pending = network.lookup(this.#host, 0, resolved, () => {});
+    const family = familyOf(this.#host);
+    // An address is no name. It is tried later, as after a lookup: never from inside the call.
+    if (family !== 0) queueMicrotask(() => this.#tryNext([{ address: this.#host, family }]));
+    else this.#pending = network.lookup(this.#host, 0, resolved, () => {});
   }
 
   due(): void {

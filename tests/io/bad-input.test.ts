@@ -219,6 +219,16 @@ describe('a fault of the world', () => {
     expect(seen.message).toMatch(/^GET http:\/\/127\.0\.0\.1:\d+\/page: .*after 4 bytes of the body/);
   });
 
+  it('a server that ends without an answer, as one for TLS does: IncompleteBodyError, which says that nothing came', async () => {
+    const seen = await faultOf(() =>
+      withServer(cutAfter(''), function* (port) {
+        yield* http.get(`http://${host}:${port}/page`);
+      }),
+    );
+    expect(seen).toMatchObject({ name: 'IncompleteBodyError', code: 'ERR_INCOMPLETE_BODY' });
+    expect(seen.message).toMatch(/\/page: the connection ended before an answer had come/);
+  });
+
   it('a Redis that resets in the middle of a reply: RedisConnectionError in each greenlet that waits', async () => {
     let others: unknown;
     const seen = await faultOf(() =>

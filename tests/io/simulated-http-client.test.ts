@@ -67,6 +67,21 @@ describe('The HTTP client over the simulated network', () => {
     expect(openHandles()).toEqual(before);
   });
 
+  it.each(['127.0.0.1', '[::1]'])('goes to %s without asking for its name', async (address) => {
+    const { value } = await simulate(function* (): Op<string> {
+      const listener = yield* listen({ host: address.replace(/[[\]]/g, ''), port: 80 });
+      return yield* scope(function* (s): Op<string> {
+        const server = s.spawn(serve, listener, answer);
+        const response = yield* http.get(`http://${address}/here`);
+        const body = yield* response.text();
+        server.kill();
+        return body;
+      });
+    });
+    expect(value).toBe('GET /here ');
+    expect(openHandles().names).toEqual([]);
+  });
+
   it('is explored with resets, retries and kills: an answer is right or an error, and nothing is left', async () => {
     const before = openHandles();
     const { runs } = await explore(
