@@ -14,7 +14,6 @@ import { typeError } from '../core/bad-argument.ts';
 import { composite } from '../core/composite.ts';
 import { ClosedError, isKilled, UsageError } from '../core/errors.ts';
 import { Event } from '../core/event.ts';
-import { Greenlet } from '../core/greenlet.ts';
 import { kernel } from '../core/kernel.ts';
 import { isOp, nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
 import { type Scope, scope } from '../core/scope.ts';
@@ -22,8 +21,9 @@ import { shield } from '../core/shield.ts';
 import { timeout } from '../core/timeout.ts';
 import { type Address, checkOptions, ownCount, ownMs, ownText } from './address.ts';
 import { type Datagram, DatagramSocket } from './datagram-socket.ts';
-import { DatagramError, ServerClosedError } from './errors.ts';
-import type { StopOptions, StreamServerState } from './stream-server.ts';
+import { DatagramError } from './errors.ts';
+import { ServerLife, type ServerState } from './server-life.ts';
+import type { StopOptions } from './stream-server.ts';
 import { type UdpEndpoint, type UdpOptions, udp } from './udp.ts';
 
 const DEFAULT_SIZE = 100;
@@ -62,12 +62,8 @@ export class DatagramServer {
   readonly #size: number;
   readonly #graceMs: number;
   readonly #name: string | undefined;
-  readonly #changed: Event = new Event({ name: 'start of a server' });
-  readonly #ended: Event = new Event({ name: 'end of a server' });
+  readonly #life: ServerLife<DatagramSocket>;
   readonly #room: Event = new Event({ name: 'room for a datagram' });
-  #socket: DatagramSocket | undefined;
-  #receiver: Greenlet<void> | undefined = undefined;
-  #state: StreamServerState = 'new';
   #active = 0;
   #handlerErrors = 0;
 
@@ -86,8 +82,9 @@ export class DatagramServer {
     const given = checkOptions(options, where);
     if (typeof target !== 'object' || target === null)
       throw typeError(`${where} takes {host, port} or a socket of udp(), not ${nameOf(target)}`);
-    this.#socket = target instanceof DatagramSocket ? target : undefined;
-    this.#endpoint = this.#socket === undefined ? (target as UdpEndpoint) : {};
+    const opened = target instanceof DatagramSocket ? target : undefined;
+    this.#life = new ServerLife(opened);
+    this.#endpoint = opened === undefined ? (target as UdpEndpoint) : {};
     this.#options = given;
     udp(this.#endpoint, given); // it checks them, and opens nothing before it is started
     this.#handler = handler;
@@ -97,25 +94,26 @@ export class DatagramServer {
     this.#room.set();
   }
 
-  get state(): StreamServerState {
-    return this.#state;
+  get state(): ServerState {
+    return this.#life.state;
   }
 
   /** True from stop() on, and when its socket was closed by somebody else. */
   get closed(): boolean {
-    return this.#state === 'stopping' || this.#state === 'stopped' || this.#socket?.closed === true;
+    return this.#life.closed;
   }
 
   /** Where it receives; `port` is the real one. Valid also after stop(). @throws UsageError before start(). */
   get address(): Address {
-    if (this.#socket === undefined)
+    const { handle } = this.#life;
+    if (handle === undefined)
       throw new UsageError(`address of ${this.toString()}, which has no address yet: yield* server.start() first`);
-    return this.#socket.localAddress;
+    return handle.localAddress;
   }
 
   /** What it has counted until now; a copy. */
   get stats(): DatagramServerStats {
-    const { received, dropped, sent, receiveErrors } = this.#socket?.stats ?? NOTHING;
+    const { received, dropped, sent, receiveErrors } = this.#life.handle?.stats ?? NOTHING;
     return { received, dropped, sent, receiveErrors, active: this.#active, handlerErrors: this.#handlerErrors };
   }
 
@@ -130,37 +128,12 @@ export class DatagramServer {
     return composite(() => this.#start());
   }
 
-  *#start(): Generator<Trap, void, Resume> {
-    while (this.#state === 'starting') yield* this.#changed.wait();
-    if (this.closed) throw new ServerClosedError(`start of ${this.toString()}, which was stopped: make a new one`);
-    if (this.#state === 'serving') return;
-    this.#state = 'starting';
-    this.#changed.clear();
-    try {
-      this.#socket ??= yield* udp(this.#endpoint, this.#options);
-      if (this.closed) {
-        this.#socket.close();
-        throw new ServerClosedError(`start of ${this.toString()}, which was stopped while it started`);
-      }
-      this.#serve(this.#socket);
-    } finally {
-      if (this.#state === 'starting') this.#state = 'new';
-      else if (this.#receiver === undefined) this.#state = 'stopped';
-      this.#changed.set();
-    }
-  }
-
-  #serve(socket: DatagramSocket): void {
-    this.#state = 'serving';
-    const greenlet = new Greenlet(() => scope((s) => this.#receiveAll(s, socket)));
-    greenlet.rare().name = this.toString();
-    this.#receiver = greenlet;
-    greenlet.link(() => {
-      socket.close();
-      this.#state = 'stopped';
-      this.#ended.set();
+  #start(): Op<void> {
+    return this.#life.start({
+      server: this,
+      open: () => udp(this.#endpoint, this.#options),
+      serve: (socket) => () => scope((s) => this.#receiveAll(s, socket)),
     });
-    greenlet.start();
   }
 
   *#receiveAll(s: Scope, socket: DatagramSocket): Generator<Trap, void, Resume> {
@@ -185,8 +158,8 @@ export class DatagramServer {
     } catch (error) {
       if (error instanceof ClosedError) return; // by stop(), or by somebody else: the scope waits for those at work
       // A kill: nothing more is received, those at work get their grace.
-      if (isKilled(error) && this.#active > 0 && this.#state === 'serving') {
-        this.#state = 'stopping';
+      if (isKilled(error) && this.#active > 0 && this.#life.state === 'serving') {
+        this.#life.stopping();
         yield* shield(this.#graceMs, this.#drain());
       }
       throw error;
@@ -232,12 +205,7 @@ export class DatagramServer {
 
   *#serveForever(): Generator<Trap, void, Resume> {
     yield* this.#start();
-    try {
-      yield* this.#ended.wait();
-    } catch (error) {
-      if (isKilled(error)) yield* shield(Number.POSITIVE_INFINITY, this.#stop(this.#graceMs, KILL_MS));
-      throw error;
-    }
+    yield* this.#life.untilEnded(() => this.#stop(this.#graceMs, KILL_MS));
   }
 
   /**
@@ -256,17 +224,17 @@ export class DatagramServer {
   }
 
   *#stop(graceMs: number, killMs: number): Generator<Trap, void, Resume> {
-    const receiver = this.#receiver;
-    if (receiver === undefined || this.#ended.isSet) {
+    const { greenlet, handle, ended } = this.#life;
+    if (greenlet === undefined || ended.isSet) {
       this.close();
       return;
     }
-    this.#state = 'stopping';
+    this.#life.stopping();
     try {
-      this.#socket?.stopReceiving();
+      handle?.stopReceiving();
       if (graceMs > 0) yield* timeout(graceMs, this.#drain(), { else: undefined });
-      receiver.kill('the server is stopped');
-      yield* timeout(killMs, this.#ended.wait(), { else: undefined });
+      greenlet.kill('the server is stopped');
+      yield* timeout(killMs, ended.wait(), { else: undefined });
     } finally {
       this.close();
     }
@@ -279,16 +247,16 @@ export class DatagramServer {
 
   /** Stop at once: kill all handlers and close the socket. Never switches; idempotent. */
   close(): void {
-    if (this.#state === 'new') this.#state = 'stopped';
-    else if (this.#state !== 'stopped') this.#state = 'stopping';
-    this.#receiver?.kill('the server is closed');
-    this.#socket?.close();
+    this.#life.stopping();
+    this.#life.greenlet?.kill('the server is closed');
+    this.#life.handle?.close();
   }
 
   /** `server NAME` or `server 127.0.0.1:53`. */
   toString(): string {
     if (this.#name !== undefined) return `datagram server ${this.#name}`;
-    return this.#socket === undefined ? 'datagram server, not open' : `datagram server ${this.#socket.localAddress}`;
+    const { handle } = this.#life;
+    return handle === undefined ? 'datagram server, not open' : `datagram server ${handle.localAddress}`;
   }
 }
 

@@ -14,18 +14,15 @@
 
 import { typeError } from '../core/bad-argument.ts';
 import { composite } from '../core/composite.ts';
-import { isKilled, UsageError } from '../core/errors.ts';
-import { Event } from '../core/event.ts';
-import { Greenlet } from '../core/greenlet.ts';
+import { UsageError } from '../core/errors.ts';
 import { kernel } from '../core/kernel.ts';
 import { nameOf, type Op, type Resume, type Trap } from '../core/op.ts';
 import { Pool } from '../core/pool.ts';
-import { shield } from '../core/shield.ts';
 import { timeout } from '../core/timeout.ts';
 import { type Address, checkEndpoint, checkOptions, type Endpoint, own, ownCount, ownMs, ownText } from './address.ts';
-import { ServerClosedError } from './errors.ts';
 import { Listener, type ListenerStats, type ListenOptions, listen, nothingCounted } from './listen.ts';
 import { ServerEvents } from './server-events.ts';
+import { ServerLife, type ServerState } from './server-life.ts';
 import { type Handler, Serving, type ServingSettings } from './serving.ts';
 
 const GRACE_MS = 10_000;
@@ -60,7 +57,7 @@ export interface StreamServerListeners {
   overload(pauseMs: number): void;
 }
 
-export type StreamServerState = 'new' | 'starting' | 'serving' | 'stopping' | 'stopped';
+export type StreamServerState = ServerState;
 
 /** A server for TCP or a Unix socket that runs a handler in a greenlet of its own for each connection. */
 export class StreamServer {
@@ -70,12 +67,8 @@ export class StreamServer {
   readonly #settings: ServingSettings;
   readonly #name: string | undefined;
   readonly #events: ServerEvents<StreamServerListeners>;
-  readonly #changed: Event = new Event({ name: 'start of a server' });
-  readonly #ended: Event = new Event({ name: 'end of a server' });
-  #listener: Listener | undefined;
+  readonly #life: ServerLife<Listener>;
   #serving: Serving | undefined = undefined;
-  #greenlet: Greenlet<void> | undefined = undefined;
-  #state: StreamServerState = 'new';
 
   /**
    * Make a server of `handler` for an address, or for a listener that is open already and belongs to the server from then on. Never switches; nothing is
@@ -89,10 +82,10 @@ export class StreamServer {
       throw typeError(`${where} takes a generator function as its handler, not ${nameOf(handler)}`);
     const given = checkOptions(options, where);
     this.#target = target;
-    this.#listener = target instanceof Listener ? target : undefined;
-    if (this.#listener === undefined) {
+    this.#life = new ServerLife(target instanceof Listener ? target : undefined);
+    if (!(target instanceof Listener)) {
       checkEndpoint(target, where);
-      listen(target as Endpoint, options); // it checks the options, and opens nothing before it is started
+      listen(target, options); // it checks the options, and opens nothing before it is started
     }
     this.#handler = handler;
     this.#options = given;
@@ -114,24 +107,26 @@ export class StreamServer {
   }
 
   get state(): StreamServerState {
-    return this.#state;
+    return this.#life.state;
   }
 
   /** True from stop() on, and when its listener was closed by somebody else. */
   get closed(): boolean {
-    return this.#state === 'stopping' || this.#state === 'stopped' || this.#listener?.closed === true;
+    return this.#life.closed;
   }
 
   /** Where it listens; `port` is the real one. Valid also after stop(). @throws UsageError before start(). */
   get address(): Address {
-    if (this.#listener === undefined)
+    const { handle } = this.#life;
+    if (handle === undefined)
       throw new UsageError(`address of ${this.toString()}, which is not listening yet: yield* server.start() first`);
-    return this.#listener.address;
+    return handle.address;
   }
 
   /** What it has counted until now; a copy. */
   get stats(): Readonly<ListenerStats> {
-    return this.#listener === undefined ? nothingCounted() : { ...this.#listener.stats };
+    const { handle } = this.#life;
+    return handle === undefined ? nothingCounted() : { ...handle.stats };
   }
 
   /** Have `listener` called on `drop` or `overload`, at the end of the turn. Returns a function that unlinks it. @throws TypeError for anything else. */
@@ -150,41 +145,17 @@ export class StreamServer {
     return composite(() => this.#start());
   }
 
-  *#start(): Generator<Trap, void, Resume> {
-    while (this.#state === 'starting') yield* this.#changed.wait();
-    if (this.closed) throw new ServerClosedError(`start of ${this.toString()}, which was stopped: make a new one`);
-    if (this.#state === 'serving') return;
-    this.#state = 'starting';
-    this.#changed.clear();
-    try {
-      this.#listener ??= yield* listen(this.#target as Endpoint, this.#options);
-      // stop() in the meantime.
-      if (this.closed) {
-        this.#listener.close();
-        throw new ServerClosedError(`start of ${this.toString()}, which was stopped while it started`);
-      }
-      this.#serve(this.#listener);
-    } finally {
-      if (this.#state === 'starting') this.#state = 'new';
-      else if (this.#serving === undefined) this.#state = 'stopped';
-      this.#changed.set();
-    }
-  }
-
-  #serve(listener: Listener): void {
-    this.#state = 'serving';
-    const serving = new Serving(listener, this.#handler, this.#settings);
-    this.#serving = serving;
-    this.#events.begin(kernel.current.scope.scheduler);
-    const greenlet = new Greenlet(() => serving.run());
-    greenlet.rare().name = this.toString();
-    this.#greenlet = greenlet;
-    greenlet.link(() => {
-      listener.close();
-      this.#state = 'stopped';
-      this.#ended.set();
+  #start(): Op<void> {
+    return this.#life.start({
+      server: this,
+      open: () => listen(this.#target as Endpoint, this.#options),
+      serve: (listener) => {
+        const serving = new Serving(listener, this.#handler, this.#settings);
+        this.#serving = serving;
+        this.#events.begin(kernel.current.scope.scheduler);
+        return () => serving.run();
+      },
     });
-    greenlet.start();
   }
 
   /**
@@ -200,13 +171,7 @@ export class StreamServer {
 
   *#serveForever(): Generator<Trap, void, Resume> {
     yield* this.#start();
-    try {
-      yield* this.#ended.wait();
-    } catch (error) {
-      if (isKilled(error))
-        yield* shield(Number.POSITIVE_INFINITY, this.#stop(this.#settings.graceMs, KILL_MS, error.reason));
-      throw error;
-    }
+    yield* this.#life.untilEnded((reason) => this.#stop(this.#settings.graceMs, KILL_MS, reason));
   }
 
   /**
@@ -239,11 +204,11 @@ export class StreamServer {
 
   *#stop(graceMs: number, killMs: number, reason: unknown): Generator<Trap, void, Resume> {
     this.#stopAccepting();
-    if (this.#serving === undefined || this.#ended.isSet) return;
+    if (this.#serving === undefined || this.#life.ended.isSet) return;
     try {
       if (graceMs > 0) yield* timeout(graceMs, this.#drain(reason), { else: undefined });
       this.#killAll(reason);
-      yield* timeout(killMs, this.#ended.wait(), { else: undefined });
+      yield* timeout(killMs, this.#life.ended.wait(), { else: undefined });
     } catch (error) {
       this.#killAll(reason);
       throw error;
@@ -255,23 +220,23 @@ export class StreamServer {
   /** Wait for the handlers, and then for the greenlet that they are in. */
   *#drain(reason: unknown): Generator<Trap, void, Resume> {
     yield* (this.#serving as Serving).drain(reason);
-    yield* this.#ended.wait();
+    yield* this.#life.ended.wait();
   }
 
   #stopAccepting(): void {
-    this.#listener?.close();
-    if (this.#state === 'new') this.#state = 'stopped';
-    else if (this.#state !== 'stopped') this.#state = 'stopping';
+    this.#life.handle?.close();
+    this.#life.stopping();
   }
 
   #killAll(reason: unknown): void {
     this.#serving?.noGrace();
-    this.#greenlet?.kill(reason);
+    this.#life.greenlet?.kill(reason);
   }
 
   /** `server NAME` or `server 127.0.0.1:80`. */
   toString(): string {
     if (this.#name !== undefined) return `server ${this.#name}`;
-    return this.#listener === undefined ? 'server, not listening' : `server ${this.#listener.address}`;
+    const { handle } = this.#life;
+    return handle === undefined ? 'server, not listening' : `server ${handle.address}`;
   }
 }
