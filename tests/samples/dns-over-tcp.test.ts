@@ -18,6 +18,7 @@ import { encodeQuery, readMessage } from '../../samples/dns-over-tcp/messages.ts
 import { type RecordType, type ResolverOptions, TcpResolver } from '../../samples/dns-over-tcp.ts';
 import { type NameServer, startDnsmasq } from '../io/dns-servers.ts';
 import { probeProgram } from '../services.ts';
+import { codeOf, outcomeOf, withClient } from './outcome.ts';
 import { runSample } from './run-sample.ts';
 import { expectNothingLeft } from './settled.ts';
 
@@ -27,24 +28,9 @@ let server: NameServer;
 const portOf = ({ address }: NameServer): number => Number(address.split(':')[1]);
 
 function withResolver<T>(body: (resolver: TcpResolver) => Op<T>, options: ResolverOptions): Promise<T> {
-  return run(function* test(): Op<T> {
-    const resolver = new TcpResolver({ host, ...options });
-    try {
-      return yield* timeout(20_000, body(resolver));
-    } finally {
-      resolver.close();
-    }
-  });
-}
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);
-
-function* outcomeOf<T>(op: Op<T>): Op<T | string> {
-  try {
-    return yield* op;
-  } catch (error) {
-    return codeOf(error);
-  }
+  return withClient(function* open() {
+    return new TcpResolver({ host, ...options });
+  }, body);
 }
 
 afterEach(expectNothingLeft);

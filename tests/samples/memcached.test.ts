@@ -4,6 +4,7 @@ import { connect, listen, type Op, run, type Socket, scope, serve, sleep, spawn,
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Memcached, type MemcachedOptions } from '../../samples/memcached.ts';
 import { probeProgram } from '../services.ts';
+import { outcomeOf, withClient } from './outcome.ts';
 import { type PrivateServer, startServer } from './private-server.ts';
 import { runSample } from './run-sample.ts';
 import { expectNothingLeft } from './settled.ts';
@@ -18,24 +19,9 @@ function startMemcached(port?: number): Promise<PrivateServer> {
 }
 
 function withCache<T>(body: (cache: Memcached) => Op<T>, options: MemcachedOptions = {}): Promise<T> {
-  return run(function* test(): Op<T> {
-    const cache = new Memcached({ port: server.port, ...options });
-    try {
-      return yield* timeout(20_000, body(cache));
-    } finally {
-      cache.close();
-    }
-  });
-}
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);
-
-function* outcomeOf<T>(op: Op<T>): Op<T | string> {
-  try {
-    return yield* op;
-  } catch (error) {
-    return codeOf(error);
-  }
+  return withClient(function* open() {
+    return new Memcached({ port: server.port, ...options });
+  }, body);
 }
 
 /** How many commands of a kind the server has seen. */

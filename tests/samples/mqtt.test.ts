@@ -23,6 +23,7 @@ import { PacketCodec, packet, publishPacket } from '../../samples/mqtt/packets.t
 import { checkFilter, checkTopic, matches } from '../../samples/mqtt/topics.ts';
 import { MqttClient, type MqttOptions, MqttSession, type Qos } from '../../samples/mqtt.ts';
 import { probeProgram } from '../services.ts';
+import { codeOf, outcomeOf, withClient } from './outcome.ts';
 import { type PrivateServer, startServer } from './private-server.ts';
 import { runSample } from './run-sample.ts';
 import { expectNothingLeft } from './settled.ts';
@@ -54,24 +55,7 @@ function startMosquitto(port?: number, ...settings: string[]): Promise<PrivateSe
 }
 
 function withMqtt<T>(body: (mqtt: MqttClient) => Op<T>, options: MqttOptions = {}): Promise<T> {
-  return run(function* test(): Op<T> {
-    const mqtt = yield* MqttClient.connect({ port: server.port, ...options });
-    try {
-      return yield* timeout(20_000, body(mqtt));
-    } finally {
-      mqtt.close();
-    }
-  });
-}
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);
-
-function* outcomeOf<T>(op: Op<T>): Op<T | string> {
-  try {
-    return yield* op;
-  } catch (error) {
-    return codeOf(error);
-  }
+  return withClient(() => MqttClient.connect({ port: server.port, ...options }), body);
 }
 
 afterEach(expectNothingLeft);

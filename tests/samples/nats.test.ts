@@ -20,6 +20,7 @@ import { encodeHeaders, readHeaders } from '../../samples/nats/headers.ts';
 import { checkSubject, FrameCodec } from '../../samples/nats/protocol.ts';
 import { NatsClient, type NatsOptions } from '../../samples/nats.ts';
 import { probeProgram } from '../services.ts';
+import { codeOf, outcomeOf, withClient } from './outcome.ts';
 import { type PrivateServer, startServer } from './private-server.ts';
 import { runSample } from './run-sample.ts';
 import { expectNothingLeft } from './settled.ts';
@@ -33,24 +34,7 @@ function startNats(port?: number, ...more: string[]): Promise<PrivateServer> {
 }
 
 function withNats<T>(body: (nats: NatsClient) => Op<T>, options: NatsOptions = {}): Promise<T> {
-  return run(function* test(): Op<T> {
-    const nats = yield* NatsClient.connect({ port: server.port, retryMs: 10, ...options });
-    try {
-      return yield* timeout(20_000, body(nats));
-    } finally {
-      nats.close();
-    }
-  });
-}
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);
-
-function* outcomeOf<T>(op: Op<T>): Op<T | string> {
-  try {
-    return yield* op;
-  } catch (error) {
-    return codeOf(error);
-  }
+  return withClient(() => NatsClient.connect({ port: server.port, retryMs: 10, ...options }), body);
 }
 
 afterEach(expectNothingLeft);

@@ -6,21 +6,12 @@ import { PostgresLink } from '../../samples/postgres/link.ts';
 import { int32, MessageCodec, message, text } from '../../samples/postgres/messages.ts';
 import { Scram } from '../../samples/postgres/scram.ts';
 import { type Parameter, PostgresConnection, type PostgresOptions, quotedName } from '../../samples/postgres.ts';
+import { codeOf, outcomeOf } from './outcome.ts';
 import { expectNothingLeft } from './settled.ts';
 
 const host = '127.0.0.1';
 
 afterEach(expectNothingLeft);
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);
-
-function* outcomeOf<T>(op: Op<T>): Op<T | string> {
-  try {
-    return yield* op;
-  } catch (error) {
-    return codeOf(error);
-  }
-}
 
 /** Connect to a server that does with a connection what `handler` does. */
 function connectTo(handler: (socket: Socket) => Op<void>, options: Partial<PostgresOptions> = {}): Promise<unknown> {
