@@ -1,6 +1,7 @@
 // install.test.ts: the kernel without Node: what a driver is asked for, and the warning about Ops that never started.
 //
 // This file must import neither `tendril` nor anything of io/: that would install Node's driver.
+// What is told when something is collected as garbage comes in a turn of the host. No time is waited for.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -586,65 +586,12 @@ describe('VirtualClock.close', () => {
 });
 
 describe('The warning of a clock that nobody moves', () => {
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-  it('comes once, and says what waits and what to do', async () => {
-    const warnings: Error[] = [];
-    const clock = checkedClock({ warnAfterMs: 5, warn: (warning) => void warnings.push(warning) });
-    clock.spawn(() => timeout(700, new Channel<number>(0, { name: 'jobs' }).receive()));
-    await clock.advance(100);
-    await pause(60);
-    clock.spawn(() => sleep(5));
-    await pause(30);
-    expect(warnings.map(({ name }) => name)).toEqual(['VirtualClockWarning']);
-    const [first, second] = (warnings[0]?.message ?? '').split('\n');
-    expect(first).toBe(
-      'a virtual clock stands at 100 ms and nobody has moved it for 5 ms of real time, while its next timer is due at 700 ms: ' +
-        'await clock.advance(ms) or clock.next(), or make it with {auto: true}',
-    );
-    expect(second).toBe('  greenlet-1 waits: timeout(700, receive) on channel jobs');
-  });
-
-  it('does not come while time is moved, without a timer, or from a clock that moves by itself', async () => {
-    const warnings: Error[] = [];
-    const options = { warnAfterMs: 5, warn: (warning: Error) => void warnings.push(warning) };
-    const moved = checkedClock(options);
-    moved.spawn(ticking, [], 10);
-    const waiting = checkedClock(options);
-    waiting.spawn(() => new Event().wait());
-    const auto = checkedClock({ ...options, auto: true });
-    auto.spawn(() => timeout(10, until(pause(40))));
-    for (let i = 0; i < 40; i += 1) {
-      await moved.advance(1);
-      await pause(1);
-    }
-    expect(warnings).toEqual([]);
-  });
-
   it('is asked for like every warning of its world', () => {
     const warnings: Error[] = [];
     const clock = checkedClock({ warn: (warning) => void warnings.push(warning) });
     const warning = new Error('of the kernel');
     clock.world.driver.warn(warning);
     expect(warnings).toEqual([warning]);
-  });
-
-  it('can be switched off', async () => {
-    const warnings: Error[] = [];
-    const clock = checkedClock({
-      warnAfterMs: Number.POSITIVE_INFINITY,
-      warn: (warning) => void warnings.push(warning),
-    });
-    clock.spawn(() => sleep(10));
-    await pause(20);
-    expect(warnings).toEqual([]);
-  });
-
-  it('is a warning of the process if nothing else is asked for', async () => {
-    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
-    const clock = checkedClock({ warnAfterMs: 3 });
-    clock.spawn(() => sleep(10));
-    expect(await warned).toMatchObject({ name: 'VirtualClockWarning' });
   });
 
   it('is watched for only as long as somebody lives who is waited for', async () => {

@@ -8,7 +8,6 @@ import {
   GreenletKilledError,
   hub,
   type Op,
-  openHandles,
   run,
   ServerClosedError,
   shield,
@@ -17,31 +16,11 @@ import {
   UsageError,
   udp,
 } from 'tendril';
-import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
+import { grounds } from './grounds.ts';
 import { failure, nothingLeft } from './peers.ts';
 
 const host = '127.0.0.1';
-
-const grounds: readonly (readonly [name: string, play: (body: () => Op<void>) => Promise<void>])[] = [
-  [
-    'real loopback',
-    async (body) => {
-      await run(body);
-      nothingLeft();
-    },
-  ],
-  [
-    'the simulated network',
-    async (body) => {
-      await simulate(function* ({ net }) {
-        yield* body();
-        expect(net.leftovers()).toEqual([]);
-      });
-      expect(openHandles().names).toEqual([]);
-    },
-  ],
-];
 
 function* echo({ bytes, from }: Datagram, socket: DatagramSocket): Op<void> {
   yield* socket.send(`echo ${bytes}`, from);

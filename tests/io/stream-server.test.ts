@@ -25,30 +25,11 @@ import {
 } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
+import { grounds } from './grounds.ts';
 import { failure, nothingLeft } from './peers.ts';
 
 const host = '127.0.0.1';
 const anywhere = { host, port: 0 };
-
-const grounds: readonly (readonly [name: string, play: (body: () => Op<void>) => Promise<void>])[] = [
-  [
-    'real loopback',
-    async (body) => {
-      await run(body);
-      nothingLeft();
-    },
-  ],
-  [
-    'the simulated network',
-    async (body) => {
-      await simulate(function* ({ net }) {
-        yield* body();
-        expect(net.leftovers()).toEqual([]);
-      });
-      expect(openHandles().names).toEqual([]);
-    },
-  ],
-];
 
 function* echo(socket: Socket): Op<void> {
   for (let chunk = yield* socket.read(); chunk !== null; chunk = yield* socket.read()) yield* socket.write(chunk);

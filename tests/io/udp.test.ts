@@ -23,29 +23,10 @@ import {
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { descriptors, descriptorsBackAt } from './descriptors.ts';
+import { grounds } from './grounds.ts';
 import { failure, nothingLeft } from './peers.ts';
 
 const host = '127.0.0.1';
-
-const grounds: readonly (readonly [name: string, play: (body: () => Op<void>) => Promise<void>])[] = [
-  [
-    'real loopback',
-    async (body) => {
-      await run(body);
-      nothingLeft();
-    },
-  ],
-  [
-    'the simulated network',
-    async (body) => {
-      await simulate(function* ({ net }) {
-        yield* body();
-        expect(net.leftovers()).toEqual([]);
-      });
-      expect(openHandles().names).toEqual([]);
-    },
-  ],
-];
 
 /** Two sockets on loopback, closed afterwards. */
 function* pair(body: (a: DatagramSocket, b: DatagramSocket) => Op<unknown>, options?: UdpOptions): Op<void> {
