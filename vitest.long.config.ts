@@ -1,6 +1,7 @@
 // vitest.long.config.ts: what `npm run test:long` runs: tests/long and other slow files, one file at a time.
 //
-// These take minutes, or need the machine to themselves to measure memory or time. `.ci/run` runs them once, on one version of Node.
+// These take minutes, or need the machine to themselves to measure memory or time. `.ci/run` runs all of them on one version of Node, and those whose
+// outcome may differ by version on each.
 import { defineConfig } from 'vitest/config';
 import { plugins, server, slow } from './vitest.config.ts';
 

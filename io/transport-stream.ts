@@ -82,9 +82,11 @@ export class TransportStream extends Duplex {
     this.#transport?.resume();
   }
 
-  override _write(chunk: string | Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+  override _write(chunk: string | Uint8Array, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     const transport = this.#transport as Transport;
-    transport.write(chunk);
+    // A transport takes text as UTF-8; undici writes heads as Latin-1.
+    const plain = typeof chunk !== 'string' || encoding === 'utf8' || encoding === 'utf-8';
+    transport.write(plain ? chunk : Buffer.from(chunk, encoding));
     if (transport.unsent === 0) done();
     else this.#written = done;
   }

@@ -82,6 +82,27 @@ describe('The HTTP client over the simulated network', () => {
     expect(openHandles().names).toEqual([]);
   });
 
+  it('sends what is Latin-1 in a header as one byte, as it does over a real network', async () => {
+    const { value } = await simulate(function* (): Op<Buffer | null> {
+      const listener = yield* listen({ port: 80 });
+      return yield* scope(function* (s): Op<Buffer | null> {
+        const seen = s.spawn(function* (): Op<Buffer | null> {
+          const socket = yield* listener.accept();
+          const head = yield* socket.readUntil('\r\n\r\n');
+          socket.close();
+          return head;
+        });
+        try {
+          yield* http.get('http://localhost/', { headers: { 'x-name': 'Jörg' } });
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ERR_INCOMPLETE_BODY' });
+        }
+        return yield* seen.get();
+      });
+    });
+    expect(value?.toString('latin1')).toContain('x-name: Jörg\r\n');
+  });
+
   it('is explored with resets, retries and kills: an answer is right or an error, and nothing is left', async () => {
     const before = openHandles();
     const { runs } = await explore(
