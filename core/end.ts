@@ -33,6 +33,7 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
     side.localsKey = undefined;
     side.callers = undefined;
     side.throws = undefined;
+    side.cancelWatchers = undefined;
     if (side.links !== undefined) scheduler.runLinks(greenlet, side.links);
     side.links = undefined;
     for (const ender of side.enders ?? []) ender();

@@ -12,6 +12,7 @@
 //   every frame in greenlet.frame's list is open, and its `greenlet` is that greenlet
 // Source: trio's cancel scopes; S3, S5, S8 of the semantics.
 
+import { cancelled, frameLeft } from './cancellation.ts';
 import type { Greenlet } from './greenlet.ts';
 import { ATTENTION, moved, PARKED, READY, RETRACTED, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
@@ -53,6 +54,8 @@ export class Frame implements Timer {
       while (inner !== undefined && inner.outer !== this) inner = inner.outer;
       if (inner !== undefined) inner.outer = this.outer;
     }
+    const watchers = greenlet.side?.cancelWatchers;
+    if (watchers !== undefined) frameLeft(watchers, this);
     if (this.cancelled || this.kind === 'shield') interruptionChanged(greenlet);
   }
 
@@ -94,6 +97,7 @@ export function interruptionChanged(greenlet: Greenlet): void {
   if (masked) startGraces(greenlet);
   side.interrupt = pending;
   attentionChanged(greenlet);
+  if (pending !== undefined && side.cancelWatchers !== undefined) cancelled(side.cancelWatchers, pending);
 }
 
 // A shield's grace starts when something outside it becomes pending, not before.

@@ -46,6 +46,7 @@ export class Scope {
   first: Greenlet | undefined = undefined;
   #last: Greenlet | undefined = undefined;
   #errors: unknown[] = [];
+  #enders: (() => void)[] | undefined = undefined;
   readonly #drainers: WaitList = new WaitList();
   readonly #drained: Drained = new Drained(this, this.#drainers);
 
@@ -177,7 +178,15 @@ export class Scope {
 
   close(): void {
     this.state = 'closed';
+    for (const ender of this.#enders ?? []) ender();
+    this.#enders = undefined;
     this.#frame?.leave();
+  }
+
+  /** Have the library do `ender` when this scope has ended, all children included. It must not throw. @internal */
+  onEnd(ender: () => void): void {
+    this.#enders ??= [];
+    this.#enders.push(ender);
   }
 
   #firstError(): unknown {

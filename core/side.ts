@@ -3,6 +3,7 @@
 //
 // Invariant: whoever reads it copes with its absence; only `greenlet.rare()` makes it.
 
+import type { CancelWatcher } from './cancellation.ts';
 import type { Coroutine } from './coroutine.ts';
 import type { Frame } from './frame.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -41,6 +42,8 @@ export class Side {
   links: Link[] | undefined = undefined;
   /** What the kernel itself does when it ends, at once. Never user code. */
   enders: (() => void)[] | undefined = undefined;
+  /** Who is told when what runs in it is cancelled. */
+  cancelWatchers: Set<CancelWatcher> | undefined = undefined;
   asParent: ParentLink | undefined = undefined;
   /** The waiter of its park(). */
   parked: Waiter | undefined = undefined;

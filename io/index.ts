@@ -121,6 +121,7 @@ export {
   wait,
   yieldNow,
 } from '../core/index.ts';
+export { signal } from './abort-signal.ts';
 export { Address, type Endpoint } from './address.ts';
 export { fromAsyncIterable } from './async-iterables.ts';
 export type { ByteReader, ByteSink, ByteSource, ByteWriter, StreamReader, StreamWriter } from './byte-streams.ts';

@@ -1,5 +1,10 @@
-// index.ts: the public names of `tendril/patches`, which will make existing Node code cooperative.
+// index.ts: the public names of `tendril/patches`, which makes existing Node code cooperative.
 //
-// Empty until then. Importing it changes nothing, and that stays so: applying a patch is explicit.
+// Importing it changes nothing: applying a patch is explicit, and each can be undone.
 
-export {};
+export { PatchConflictError } from './errors.ts';
+export type { Patch, PatchName } from './patch.ts';
+export { type DidPatchEvent, onDidPatch, onWillPatch, type WillPatchEvent } from './patch-events.ts';
+export { patchPromise } from './promise.ts';
+export type { LayerState } from './slot.ts';
+export { isPatched, original, type PatchedPlace, type PatchedTable, patched } from './table.ts';
