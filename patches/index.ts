@@ -2,6 +2,8 @@
 //
 // Importing it changes nothing: applying a patch is explicit, and each can be undone.
 
+export { type PatchAllOptions, Patches, patchAll } from './all.ts';
+export { patchBlocking } from './blocking.ts';
 export { PatchConflictError } from './errors.ts';
 export type { Patch, PatchName } from './patch.ts';
 export { type DidPatchEvent, onDidPatch, onWillPatch, type WillPatchEvent } from './patch-events.ts';

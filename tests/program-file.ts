@@ -15,6 +15,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** What a program may import by a short name, beside 'tendril'. */
 const modules: Readonly<Record<string, string>> = {
   tendril: 'io/index.js',
+  'tendril/patches': 'patches/index.js',
+  'tendril/patches/register': 'patches/register.js',
   'tendril/testing': 'io/testing/index.js',
   'leak-check': 'io/testing/leak-check.js',
 };
