@@ -12,31 +12,40 @@ interface Ownership {
   places: number;
 }
 
+interface Owners {
+  readonly of: WeakMap<object, Ownership>;
+  /** Of all copies together. */
+  places: number;
+}
+
 const key = Symbol.for('tendril.patches.owners');
 const me = import.meta.url;
+const host = process as typeof process & { [key]?: Owners };
 
-type Host = typeof process & { [key]?: WeakMap<object, Ownership> };
-
-function ownerships(): WeakMap<object, Ownership> {
-  const host = process as Host;
-  if (host[key] === undefined) Object.defineProperty(host, key, { value: new WeakMap(), configurable: true });
-  return host[key] as WeakMap<object, Ownership>;
+function owners(): Owners {
+  if (host[key] === undefined) {
+    const none: Owners = { of: new WeakMap(), places: 0 };
+    Object.defineProperty(host, key, { value: none, configurable: true });
+  }
+  return host[key] as Owners;
 }
 
 /** Note that one more property of `target` is patched by us. @throws PatchConflictError if another copy has patched one of it. */
 export function own(target: object, place: string): void {
-  const all = ownerships();
-  const ownership = all.get(target);
-  if (ownership === undefined) all.set(target, { owner: me, places: 1 });
-  else if (ownership.owner === me) ownership.places += 1;
-  else throw new PatchConflictError(place, ownership.owner);
+  const all = owners();
+  const ownership = all.of.get(target);
+  if (ownership !== undefined && ownership.owner !== me) throw new PatchConflictError(place, ownership.owner);
+  if (ownership === undefined) all.of.set(target, { owner: me, places: 1 });
+  else ownership.places += 1;
+  all.places += 1;
 }
 
 /** One property less. */
 export function disown(target: object): void {
-  const all = ownerships();
-  const ownership = all.get(target);
-  if (ownership === undefined) return;
+  const all = owners();
+  const ownership = all.of.get(target) as Ownership;
   ownership.places -= 1;
-  if (ownership.places === 0) all.delete(target);
+  all.places -= 1;
+  if (ownership.places === 0) all.of.delete(target);
+  if (all.places === 0) Reflect.deleteProperty(host, key);
 }

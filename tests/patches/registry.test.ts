@@ -185,21 +185,19 @@ describe('A patch', () => {
 
   it('of another copy of the package is not patched over', () => {
     // What another copy leaves behind: owners.ts of its own, under the same symbol of the process.
-    const key = Object.getOwnPropertySymbols(process).find((symbol) => symbol.description === 'tendril.patches.owners');
-    patchPromise().undo();
-    const owners = (process as unknown as Record<symbol, WeakMap<object, unknown>>)[
-      key ?? Symbol.for('tendril.patches.owners')
-    ] as WeakMap<object, unknown>;
-    owners.set(Promise.prototype, { owner: 'file:///other/tendril/patches/owners.js', places: 1 });
+    const host = process as unknown as Record<symbol, unknown>;
+    const key = Symbol.for('tendril.patches.owners');
+    const owner = 'file:///other/tendril/patches/owners.js';
+    host[key] = { of: new WeakMap([[Promise.prototype, { owner, places: 1 }]]), places: 1 };
     let caught: unknown;
     try {
       patchPromise();
     } catch (error) {
       caught = error;
     }
-    owners.delete(Promise.prototype);
+    delete host[key];
     expect(caught).toBeInstanceOf(PatchConflictError);
-    expect(caught).toMatchObject({ code: 'ERR_PATCH_CONFLICT', owner: 'file:///other/tendril/patches/owners.js' });
+    expect(caught).toMatchObject({ code: 'ERR_PATCH_CONFLICT', owner });
     expect(Symbol.iterator in Promise.prototype).toBe(false);
   });
 });
