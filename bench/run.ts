@@ -36,6 +36,7 @@ const files = [
   'http-get',
   'http-serve',
   'interval-ticks',
+  'patch-cost',
 ];
 
 function refuse(message: string): never {
