@@ -30,6 +30,11 @@ export interface Driver {
    * if `holding` was true in any of the calls.
    */
   askTurn(holding: boolean): void;
+  /**
+   * Call `callback` when the host's current work is done and before it polls for input: in a microtask. Absent: only turns after polling. The kernel bounds how long
+   * that may go on.
+   */
+  readonly soon?: ((callback: () => void) => void) | undefined;
   /** Ask for a turn at `deadlineMs` of `now()`; Infinity withdraws. Only the newest request counts. */
   wakeAt(deadlineMs: number): void;
   /** A number in [0, 1). */

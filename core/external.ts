@@ -53,6 +53,11 @@ export class Ticket<T> {
     }
   }
 
+  /** What settled it was a promise: whom it woke may run before the host polls again. */
+  soon(): void {
+    this.#scheduler.turnSoon();
+  }
+
   /** As `reject`, with an error that is made where the greenlet waits, so that its stack names the caller. */
   rejectWith(make: () => unknown): void {
     if (this.#settled || this.#waiter === undefined) {

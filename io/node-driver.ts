@@ -19,6 +19,9 @@ import { asyncContext } from './async-context.ts';
 const { setImmediate, setTimeout, clearTimeout, setInterval } = globalThis;
 const clock = globalThis.performance;
 const { random } = Math;
+const { then } = Promise.prototype;
+/** What a microtask is made with: queueMicrotask makes a resource for each. */
+const settled = Promise.resolve();
 
 /** The longest delay that setTimeout takes; beyond it Node fires after 1 ms. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
@@ -64,6 +67,10 @@ export class NodeDriver implements Driver {
     } else if (holding) {
       this.#immediate.ref();
     }
+  }
+
+  soon(callback: () => void): void {
+    then.call(settled, callback);
   }
 
   wakeAt(deadlineMs: number): void {

@@ -52,8 +52,14 @@ class UntilCall<T> extends ExternalWait<T> {
 // Both handlers are attached at once, so that a rejection is never reported as unhandled although nobody waits any more.
 function follow<T>(promise: PromiseLike<T>, ticket: Ticket<T>): void {
   promise.then(
-    (value) => ticket.resolve(value),
-    (error) => ticket.reject(error),
+    (value) => {
+      ticket.resolve(value);
+      ticket.soon();
+    },
+    (error) => {
+      ticket.reject(error);
+      ticket.soon();
+    },
   );
 }
 
