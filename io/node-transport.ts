@@ -1,7 +1,7 @@
 // node-transport.ts: a TCP connection or Unix socket of Node's as a Transport.
 //
-// A client's bytes come through `onread` into one buffer that all clients share: Node calls back before it reads again, and the sink copies what it
-// keeps within that call. A server's socket has no `onread`; it delivers through 'data', as chunks that are ours to keep.
+// Bytes come through `onread` into one buffer that all connections share: Node calls back before it reads again, and the sink copies what it keeps within that
+// call. Where a server's socket has no such thing (lent-reads.ts) it delivers through 'data', as chunks that are ours to keep.
 //
 // Half-open is always allowed, because when to end our side is for the Socket to say. Handles are unref'd: whether the process lives is for the
 // scheduler's hold() to say, which counts the greenlets that wait. (What was written and has not left still keeps the process alive: a pending
@@ -14,6 +14,7 @@
 import net from 'node:net';
 import { Address } from './address.ts';
 import { confirmEnd, turnNow } from './confirmed-end.ts';
+import { lendReads } from './lent-reads.ts';
 import type { Pending, Target, TransportOptions } from './network.ts';
 import type { Transport, TransportSink } from './transport.ts';
 
@@ -39,7 +40,7 @@ export class NodeTransport implements Transport {
   remoteAddress!: Address;
   #socket!: net.Socket;
   #sink: TransportSink = nobody;
-  /** Bytes come through 'data', not `onread`. */
+  /** A server's: reading begins with start(), and perhaps through 'data'. */
   readonly #flows: boolean;
   // A callback costs a tick of Node's for every write, and nearly every write leaves at once. So only when something is left is an empty write queued
   // behind it, whose callback says that it has left.
@@ -155,10 +156,16 @@ export class NodeTransport implements Transport {
       process.nextTick(() => this.#sink.failed(socket.errored ?? undefined));
       return;
     }
-    socket.on('data', (chunk: Buffer) => {
+    const lent = lendReads(socket, readBuffer, (length, bytes) => {
       this.#cameIn = turnNow();
-      if (!this.#sink.received(chunk, chunk.length, false)) socket.pause();
+      return this.#sink.received(bytes, length, true);
     });
+    if (!lent) {
+      socket.on('data', (chunk: Buffer) => {
+        this.#cameIn = turnNow();
+        if (!this.#sink.received(chunk, chunk.length, false)) socket.pause();
+      });
+    }
     socket.resume();
   }
 

@@ -167,28 +167,6 @@ describe.each(sides)('Reading from a %s', (side) => {
       expect({ name: error.name, code: error.code }).toEqual({ name: 'ConnectionResetError', code: 'ECONNRESET' });
     }));
 
-  it('delivers also what Node held back for a paused socket that is lost meanwhile', () =>
-    withPair(
-      side,
-      function* (socket, peer) {
-        if (side !== 'TCP server') return; // a client has nothing held back: reading stops in the system
-        for (let i = 0; i < 20; i += 1) {
-          peer.write(`${i};`);
-          yield* sleep(1);
-        }
-        const there = socket.buffered;
-        expect(there).toBeLessThan(20);
-        peer.resetAndDestroy();
-        yield* sleep(5);
-        expect((yield* failure(socket.write('x'))).name).toBe('ConnectionResetError');
-        let text = '';
-        for (let i = 0; i < 20; i += 1) text += yield* socket.readUntil(';');
-        expect(text).toBe(Array.from({ length: 20 }, (_, i) => i).join(''));
-        expect((yield* failure(socket.read())).name).toBe('ConnectionResetError');
-      },
-      { highWaterMark: 1 },
-    ));
-
   it('F63: throws IncompleteReadError at an end inside a line, a field or a count, and the data can still be read', () =>
     withPair(side, function* (socket, peer) {
       peer.end('no newline');
