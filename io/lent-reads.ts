@@ -1,4 +1,4 @@
-// lent-reads.ts: has an accepted socket of Node's read into one buffer of ours, as `onread` does for the sockets of clients.
+// lent-reads.ts: has an accepted socket of Node's read into buffers of ours, as `onread` does for the sockets of clients.
 //
 // Without it each read of a server allocates 64 KiB, hands over a slice and goes through the machinery of a readable stream. Node has the option for sockets that
 // connect and not for those that a server accepts, but the fields behind it are the same. They are not documented: whether they are there is looked up at load and at
@@ -16,10 +16,19 @@ type Fields = Record<symbol, unknown> & { readonly _handle?: { useUserBuffer?: u
 const fields = Object.getOwnPropertySymbols(new net.Socket());
 const bufferField = fields.find(({ description }) => description === 'kBuffer');
 const callbackField = fields.find(({ description }) => description === 'kBufferCb');
+const nextField = fields.find(({ description }) => description === 'kBufferGen');
 
-/** Deliver to `read` what `socket`, which has not begun to read, receives. False if this Node cannot: nothing has changed. */
-export function lendReads(socket: net.Socket, buffer: Uint8Array, read: LentRead): boolean {
-  if (bufferField === undefined || callbackField === undefined) return false;
+/**
+ * Deliver to `read` what `socket`, which has not begun to read, receives in `buffer`, and from then on in what `next` gives. False if this Node cannot: nothing has
+ * changed.
+ */
+export function lendReads(
+  socket: net.Socket,
+  buffer: Uint8Array,
+  next: () => Uint8Array | undefined,
+  read: LentRead,
+): boolean {
+  if (bufferField === undefined || callbackField === undefined || nextField === undefined) return false;
   const inside = socket as unknown as Fields;
   const handle = inside._handle;
   if (typeof handle?.useUserBuffer !== 'function' || inside[bufferField] !== null || socket.readableFlowing === true)
@@ -27,5 +36,6 @@ export function lendReads(socket: net.Socket, buffer: Uint8Array, read: LentRead
   handle.useUserBuffer(buffer);
   inside[bufferField] = buffer;
   inside[callbackField] = read;
+  inside[nextField] = next;
   return true;
 }

@@ -14,6 +14,7 @@
 import net from 'node:net';
 import { Address } from './address.ts';
 import { confirmEnd, turnNow } from './confirmed-end.ts';
+import { Landing } from './landing.ts';
 import { lendReads } from './lent-reads.ts';
 import type { Pending, Target, TransportOptions } from './network.ts';
 import type { Transport, TransportSink } from './transport.ts';
@@ -22,8 +23,6 @@ import type { Transport, TransportSink } from './transport.ts';
 const { connect } = net;
 
 const NOTHING = Buffer.alloc(0);
-const READ_SIZE = 65_536;
-const readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_SIZE);
 
 /** Whom a transport tells of that has nobody to tell. */
 export const nobody: TransportSink = {
@@ -46,6 +45,7 @@ export class NodeTransport implements Transport {
   // behind it, whose callback says that it has left.
   #watching = false;
   #ending = false;
+  readonly #landing = new Landing();
   /** The turn before the last bytes came. */
   #cameIn = Number.NaN;
   #stopAsking: (() => void) | undefined = undefined;
@@ -76,6 +76,8 @@ export class NodeTransport implements Transport {
   ): Pending {
     const transport = new NodeTransport(false);
     let pending = true;
+    const landing = transport.#landing;
+    let asked = false;
     const socket = connect({
       ...(target.path === undefined
         ? { host: target.host, port: target.port, family: target.family, autoSelectFamily: false }
@@ -87,11 +89,12 @@ export class NodeTransport implements Transport {
       noDelay: options.noDelay,
       allowHalfOpen: true,
       onread: {
-        buffer: readBuffer,
-        callback(length, bytes) {
-          transport.#cameIn = turnNow();
-          return transport.#sink.received(bytes as Buffer, length, true);
+        buffer() {
+          const next = asked ? landing.next() : landing.first;
+          asked = true;
+          return next;
         },
+        callback: (length, bytes) => transport.#landed(length, bytes as Buffer),
       },
     } as net.NetConnectOpts);
     transport.#socket = socket;
@@ -129,7 +132,15 @@ export class NodeTransport implements Transport {
     socket.on('end', () => {
       this.#stopAsking = confirmEnd(socket, this.#cameIn, () => this.#sink.ended());
     });
-    socket.on('close', () => this.#sink.closed());
+    socket.on('close', () => {
+      this.#landing.leave();
+      this.#sink.closed();
+    });
+  }
+
+  #landed(length: number, bytes: Buffer): boolean {
+    this.#cameIn = turnNow();
+    return this.#sink.received(bytes, length, this.#landing.landed(length));
   }
 
   /** Deliver what Node still holds of a connection that was lost while it was paused. */
@@ -156,10 +167,13 @@ export class NodeTransport implements Transport {
       process.nextTick(() => this.#sink.failed(socket.errored ?? undefined));
       return;
     }
-    const lent = lendReads(socket, readBuffer, (length, bytes) => {
-      this.#cameIn = turnNow();
-      return this.#sink.received(bytes, length, true);
-    });
+    const landing = this.#landing;
+    const lent = lendReads(
+      socket,
+      landing.first,
+      () => landing.next(),
+      (length, bytes) => this.#landed(length, bytes),
+    );
     if (!lent) {
       socket.on('data', (chunk: Buffer) => {
         this.#cameIn = turnNow();

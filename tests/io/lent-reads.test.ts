@@ -27,11 +27,16 @@ describe('lendReads', () => {
     let text = '';
     let stop = true;
     let called = (): void => {};
-    const taken = lendReads(accepted, buffer, (length, bytes) => {
-      text += bytes.toString('latin1', 0, length);
-      called();
-      return !stop;
-    });
+    const taken = lendReads(
+      accepted,
+      buffer,
+      () => undefined,
+      (length, bytes) => {
+        text += bytes.toString('latin1', 0, length);
+        called();
+        return !stop;
+      },
+    );
     const next = (): Promise<void> => new Promise((resolve) => (called = resolve));
     const first = next();
     accepted.resume();
@@ -62,7 +67,12 @@ describe('lendReads', () => {
     const { accepted, client } = await pair();
     const chunk = once(accepted, 'data');
     accepted.resume();
-    const taken = lendReads(accepted, Buffer.alloc(10), () => true);
+    const taken = lendReads(
+      accepted,
+      Buffer.alloc(10),
+      () => undefined,
+      () => true,
+    );
     client.write('data');
     const [bytes] = (await chunk) as [Buffer];
     accepted.destroy();
@@ -110,6 +120,13 @@ describe('lendReads', () => {
 
   it('refuses a socket without a handle', () => {
     const socket = new net.Socket();
-    expect(lendReads(socket, Buffer.alloc(10), () => true)).toBe(false);
+    expect(
+      lendReads(
+        socket,
+        Buffer.alloc(10),
+        () => undefined,
+        () => true,
+      ),
+    ).toBe(false);
   });
 });
