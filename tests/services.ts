@@ -6,6 +6,7 @@
 //   describe.skipIf(redis === undefined)('The Redis client', () => { ... redis!.port ... });
 //
 // TENDRIL_REQUIRE_SERVICES=1 turns the skip into a failure: `.ci/run` sets it, so that nothing is skipped there unseen.
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -59,6 +60,16 @@ export async function probe(service: Service, timeoutMs = 1_000): Promise<Addres
   const address = addressOf(service);
   const error = await connectError(address, timeoutMs);
   return error === undefined ? address : missing(`no ${service} at ${address.host}:${address.port} (${error})`);
+}
+
+/** A Python that can run `code`, which needs `what`, or undefined, with the reason printed. */
+export function probePython(code: string, what: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  // The system's own too, which has the packages of the system: another one may come first on PATH.
+  for (const path of [...folders.map((folder) => join(folder, 'python3')), '/usr/bin/python3']) {
+    if (spawnSync(path, ['-c', code], { stdio: 'ignore', timeout: 20_000 }).status === 0) return path;
+  }
+  return missing(`no python3 with ${what}`);
 }
 
 /** The path of `program`, for tests that start their own server, or undefined, with the reason printed, if PATH has none. */
