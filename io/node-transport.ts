@@ -189,6 +189,15 @@ export class NodeTransport implements Transport {
     this.#socket.resume();
   }
 
+  setNoDelay(noDelay: boolean): void {
+    this.#socket.setNoDelay(noDelay);
+  }
+
+  setKeepAlive(keepAliveMs: number): void {
+    if (keepAliveMs === Number.POSITIVE_INFINITY) this.#socket.setKeepAlive(false);
+    else this.#socket.setKeepAlive(true, keepAliveMs);
+  }
+
   write(bytes: string | Uint8Array): void {
     const socket = this.#socket;
     socket.write(bytes);

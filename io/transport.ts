@@ -50,6 +50,9 @@ export interface Transport {
   /** Give up the socket of Node's under it: whoever gets it reads `come` first and what comes next, and the sink hears no more. Absent if there is none. */
   release?(come: Buffer): net.Socket;
   resume(): void;
+  /** Change what the connection was opened with; absent where there is nothing to change. Infinity for no probes. */
+  setNoDelay?(noDelay: boolean): void;
+  setKeepAlive?(keepAliveMs: number): void;
   /** Send these, in order; the memory is theirs until `unsent` says that they have left. */
   write(bytes: string | Uint8Array): void;
   /** Between these, writes are collected into one system call if the host can. */
