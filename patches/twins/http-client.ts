@@ -155,7 +155,7 @@ export class ClientRequest extends OutgoingMessage {
   }
 
   /** `GET http://host/path`. */
-  toString(): string {
+  override toString(): string {
     const node = this.#node;
     const path = node.path.length <= 80 ? node.path : `${node.path.slice(0, 77)}...`;
     return `${node.method} ${node.protocol}//${node.host}${path}`;

@@ -127,6 +127,8 @@ export abstract class OutgoingMessage {
     if (!this.#node.writableFinished) this.destroy();
   }
 
+  abstract toString(): string;
+
   /** Why nothing more can be sent, made where it is thrown; undefined if it can. @internal */
   get failure(): (() => unknown) | undefined {
     return this.#failure;

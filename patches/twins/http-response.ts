@@ -107,7 +107,7 @@ export class ServerResponse extends OutgoingMessage {
   }
 
   /** `response to request GET /path`. */
-  toString(): string {
+  override toString(): string {
     return `response to ${this.req}`;
   }
 }

@@ -51,11 +51,16 @@ export interface NetListenOptions extends Known<NodeListenOptions, 'host' | 'bac
   readonly reusePort?: boolean | undefined;
 }
 
-export interface Connecting {
-  readonly endpoint: Endpoint;
-  readonly options: ConnectOptions;
+/** What is to be known of a socket besides its connection. */
+export interface SocketManner {
   /** `timeout`: how long each wait of the socket may take. */
   readonly idleMs: number;
+  readonly allowHalfOpen: boolean;
+}
+
+export interface Connecting extends SocketManner {
+  readonly endpoint: Endpoint;
+  readonly options: ConnectOptions;
 }
 
 const NOT_OF_CONNECT: Readonly<Record<string, string>> = {
@@ -130,10 +135,10 @@ function keepAliveOf(given: object, where: string): number {
   return ownFlag(given, 'keepAlive', false, where) ? delayMs : Number.POSITIVE_INFINITY;
 }
 
-/** What both kinds of socket are told. */
+/** What both kinds of socket are told. Ours stay half-open: Node ends its side when the peer's end is read, and not when it comes. */
 function socketOptions(given: object, where: string): Pick<ConnectOptions, 'halfOpen' | 'highWaterMark'> {
   return {
-    halfOpen: ownFlag(given, 'allowHalfOpen', false, where),
+    halfOpen: true,
     highWaterMark: Math.max(1, ownCount(given, 'highWaterMark', 65_536, 0, where)),
   };
 }
@@ -165,6 +170,7 @@ export function connectArguments(args: readonly unknown[], base: object, where: 
       ...(idleMs === Number.POSITIVE_INFINITY ? {} : { timeoutMs: idleMs }),
     },
     idleMs,
+    allowHalfOpen: ownFlag(given, 'allowHalfOpen', false, where),
   };
 }
 
@@ -173,19 +179,26 @@ export function checkSocketOptions(options: unknown, where: string): object {
   const given = checkOptions(options, where);
   refuse(given, NOT_OF_CONNECT, where);
   socketOptions(given, where);
+  ownFlag(given, 'allowHalfOpen', false, where);
   return given;
 }
 
-/** The options of a server, as those of its listener. @throws TypeError or RangeError */
-export function serverOptions(options: unknown, where: string): OurListenOptions {
+/** The options of a server, as those of its listener and its sockets. @throws TypeError or RangeError */
+export function serverOptions(
+  options: unknown,
+  where: string,
+): { readonly listener: OurListenOptions; readonly allowHalfOpen: boolean } {
   const given = checkOptions(options, where);
   refuse(given, NOT_OF_SERVERS, where);
   // Nothing is read before the handler asks for it, so there is nothing to pause.
   ownFlag(given, 'pauseOnConnect', false, where);
   return {
-    ...socketOptions(given, where),
-    noDelay: ownFlag(given, 'noDelay', true, where),
-    keepAliveMs: keepAliveOf(given, where),
+    listener: {
+      ...socketOptions(given, where),
+      noDelay: ownFlag(given, 'noDelay', true, where),
+      keepAliveMs: keepAliveOf(given, where),
+    },
+    allowHalfOpen: ownFlag(given, 'allowHalfOpen', false, where),
   };
 }
 

@@ -63,7 +63,7 @@ export function serverArguments<H>(args: readonly unknown[], where: string): { o
 /** A server for TCP or a Unix socket. `createServer` makes them. */
 export class Server {
   readonly #handler: ConnectionHandler;
-  readonly #options: ListenOptions;
+  readonly #options: { readonly listener: ListenOptions; readonly allowHalfOpen: boolean };
   #state: 'new' | 'starting' | 'listening' | 'closing' = 'new';
   #listener: Listener | undefined = undefined;
   #greenlet: Greenlet<void> | undefined = undefined;
@@ -116,7 +116,7 @@ export class Server {
   listen(path: string, backlog?: number): Op<this>;
   listen(...args: readonly unknown[]): Op<this> {
     const { endpoint, options } = listenArguments(args, 'listen');
-    const opening = listen(endpoint, { ...this.#options, ...options });
+    const opening = listen(endpoint, { ...this.#options.listener, ...options });
     return composite(() => this.#listen(opening));
   }
 
@@ -172,7 +172,7 @@ export class Server {
     }
     this.#connections += 1;
     try {
-      const op: unknown = this.#handler(Socket.of(socket));
+      const op: unknown = this.#handler(Socket.of(socket, this.#options));
       if (!isOp(op))
         throw typeError(
           `createServer: the handler returned ${nameOf(op)}, no Op: is it a generator function (function*)?`,
@@ -209,13 +209,13 @@ export class Server {
     });
   }
 
-  /** `using`: stop at once: accept nothing more, kill the handlers, close their connections. Never switches; idempotent. */
+  /** `using`: stop at once: accept nothing more, kill the handlers, which closes their connections. Never switches; idempotent. */
   [Symbol.dispose](): void {
     if (this.#state !== 'new') this.#state = 'closing';
     this.#listener?.close();
     this.#serving?.noGrace();
+    // Their connections are closed by their own ends: closed here they would fail before they are killed.
     this.#greenlet?.kill('the server is stopped');
-    this.#serving?.destroy();
   }
 
   /** `server 127.0.0.1:80`. */

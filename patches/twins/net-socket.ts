@@ -27,6 +27,7 @@ import {
   checkSocketOptions,
   connectArguments,
   type NetConnectOptions,
+  type SocketManner,
   type SocketOptions,
 } from './net-arguments.ts';
 
@@ -37,6 +38,11 @@ export class Socket {
   readonly #options: object;
   #socket: OurSocket | undefined = undefined;
   #idleMs: number = Number.POSITIVE_INFINITY;
+  #allowHalfOpen = false;
+  readonly #ended = <T>(value: T): T => {
+    if (value === null) this.#socket?.end();
+    return value;
+  };
 
   /** Make a socket to be connected by `connect`. Never switches. @throws TypeError for an option that cannot be honoured. */
   constructor(options?: SocketOptions) {
@@ -44,11 +50,17 @@ export class Socket {
   }
 
   /** The face of a connection that is there. @internal */
-  static of(socket: OurSocket, idleMs: number = Number.POSITIVE_INFINITY): Socket {
+  static of(socket: OurSocket, how: Partial<SocketManner> = {}): Socket {
     const face = new Socket();
-    face.#socket = socket;
-    face.#idleMs = idleMs;
+    face.#begin(socket, how);
     return face;
+  }
+
+  #begin(socket: OurSocket, { idleMs = Number.POSITIVE_INFINITY, allowHalfOpen = false }: Partial<SocketManner>): this {
+    this.#socket = socket;
+    this.#idleMs = idleMs;
+    this.#allowHalfOpen = allowHalfOpen;
+    return this;
   }
 
   /**
@@ -63,11 +75,7 @@ export class Socket {
     if (this.#socket !== undefined)
       throw new UsageError(`connect of ${this}, which was connected before: make a new one`);
     const connecting = connectArguments(args, this.#options, 'connect');
-    return connected(connecting, (socket) => {
-      this.#socket = socket;
-      this.#idleMs = connecting.idleMs;
-      return this;
-    });
+    return connected(connecting, (socket) => this.#begin(socket, connecting));
   }
 
   #opened(op: string): OurSocket {
@@ -78,6 +86,12 @@ export class Socket {
 
   #limited<T>(wait: Waitable<T>): Waitable<T> {
     return this.#idleMs === Number.POSITIVE_INFINITY ? wait : timeout(this.#idleMs, wait);
+  }
+
+  /** A read: when it comes to the peer's end, our side ends too, unless half-open connections are wanted. Not before: what had come may still be answered. */
+  #reading<T>(wait: Waitable<T>): Waitable<T> {
+    if (this.#allowHalfOpen) return this.#limited(wait);
+    return this.#limited(new MappedWait(wait as Wait<T>, { value: this.#ended, recover: () => undefined }));
   }
 
   /** The peer's address; undefined before it is connected, and of a Unix socket. */
@@ -155,7 +169,7 @@ export class Socket {
    * Switches only if nothing has come. If it throws, nothing was taken. @throws as our own Socket's read; TimeoutError after setTimeout's limit.
    */
   read(max?: number): Waitable<Buffer | null> {
-    return this.#limited(this.#opened('read').read(max));
+    return this.#reading(this.#opened('read').read(max));
   }
   /** Read exactly `count` bytes. Switches and throws as our own Socket's readExactly. */
   readExactly(count: number): Waitable<Buffer> {
@@ -163,11 +177,11 @@ export class Socket {
   }
   /** Read up to `delimiter`, which is left out; null at the end. Switches and throws as our own Socket's readUntil. */
   readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Waitable<Buffer | null> {
-    return this.#limited(this.#opened('readUntil').readUntil(delimiter, options));
+    return this.#reading(this.#opened('readUntil').readUntil(delimiter, options));
   }
   /** Read a line without its end; null at the end. Switches and throws as our own Socket's readLine. */
   readLine(options?: ReadLineOptions): Waitable<string | null> {
-    return this.#limited(this.#opened('readLine').readLine(options));
+    return this.#reading(this.#opened('readLine').readLine(options));
   }
   /** Put bytes back in front of what has come. Never switches. */
   unshift(bytes: Uint8Array): void {
@@ -216,9 +230,9 @@ export class Socket {
   resetAndDestroy(): this {
     const socket = this.#socket;
     if (socket !== undefined && !socket.closed) {
-      const node = socket.link.transport.release?.(EMPTY);
+      // First: what was closed can send no reset any more.
+      socket.link.transport.release?.(EMPTY).resetAndDestroy();
       socket.close();
-      node?.resetAndDestroy();
     }
     return this;
   }
@@ -280,7 +294,7 @@ export function connect(port: number | string, host?: string): Waitable<Socket>;
 export function connect(path: string): Waitable<Socket>;
 export function connect(...args: readonly unknown[]): Waitable<Socket> {
   const connecting = connectArguments(args, {}, 'connect');
-  return connected(connecting, (socket) => Socket.of(socket, connecting.idleMs));
+  return connected(connecting, (socket) => Socket.of(socket, connecting));
 }
 
 /** What Node's address() says of `address`: a path, or where in the network; null if there is none. @internal */
