@@ -128,9 +128,10 @@ class CollectingRun {
       let room = maxBuffer ?? MAX_BUFFER;
       stream.on('error', ignore);
       stream.on('data', (chunk: Buffer) => {
-        if (chunk.length > room) this.stop('ENOBUFS');
-        chunks.push(chunk.length <= room ? chunk : chunk.subarray(0, room));
-        room -= Math.min(room, chunk.length);
+        // As in Node: what has come is given whole, also beyond the limit.
+        chunks.push(chunk);
+        room -= chunk.length;
+        if (room < 0) this.stop('ENOBUFS');
       });
       return chunks;
     });
