@@ -56,6 +56,8 @@ export class Server {
   readonly #exchanges: Set<Exchange> = new Set();
   /** Up while no handler is alive. */
   readonly #idle: Event = new Event({ name: 'end of the handlers' });
+  /** Up unless Node is still about to listen. */
+  readonly #settled: Event = new Event({ name: 'start of an http server' });
   /** Requests that came before the greenlet had begun. */
   #early: [NodeIncoming, NodeResponse][] = [];
   #state: 'new' | 'starting' | 'listening' | 'closing' = 'new';
@@ -80,9 +82,13 @@ export class Server {
     }
     this.#handler = handler;
     this.#idle.set();
+    this.#settled.set();
     this.#node = nodeCreateServer({ ...given });
     this.#node.on('request', (req, res) => this.#requested(req, res));
-    this.#node.on('close', () => this.#closed.set());
+    // One that is told while the server starts again is of the time before.
+    this.#node.on('close', () => {
+      if (this.#state === 'listening' || this.#state === 'closing') this.#closed.set();
+    });
   }
 
   get listening(): boolean {
@@ -172,16 +178,18 @@ export class Server {
   *#listen(args: readonly unknown[]): Op<this> {
     if (this.#state !== 'new') throw alreadyListens();
     this.#state = 'starting';
-    this.#closed = new Happening('close', 'an http server');
     try {
-      yield* new ListenWait(this.#node, args);
+      // A listen that was killed is still on its way in Node.
+      yield* this.#settled.wait();
+      this.#closed = new Happening('close', 'an http server');
+      yield* new ListenWait(this.#node, args, this.#settled);
       if ((this.#state as string) !== 'starting')
         throw new ServerClosedError('listen of a server that was closed meanwhile');
       this.#serve();
       return this;
     } finally {
       if (this.#greenlet === undefined) {
-        if (this.#node.listening) this.#node.close();
+        if (this.#settled.isSet && this.#node.listening) this.#node.close();
         this.#state = 'new';
         this.#closed.set();
       }
@@ -315,37 +323,44 @@ export class Server {
   }
 }
 
+/** Node cannot be told to listen no more before it does: if nobody waits any longer, it is closed then. */
 class ListenWait extends ExternalWait<void> {
   readonly #node: NodeServer;
   readonly #args: readonly unknown[];
-  constructor(node: NodeServer, args: readonly unknown[]) {
+  readonly #settled: Event;
+  constructor(node: NodeServer, args: readonly unknown[], settled: Event) {
     super();
     this.#node = node;
     this.#args = args;
+    this.#settled = settled;
   }
   protected begin(ticket: Ticket<void>): void {
     const node = this.#node;
+    const over = (): void => {
+      node.off('listening', listening);
+      node.off('error', failed);
+      this.#settled.set();
+    };
     const listening = (): void => {
-      forget();
+      over();
       ticket.resolve();
     };
     const failed = (error: Error): void => {
-      forget();
+      over();
       ticket.rejectWith(() => atCaller(error));
     };
-    const forget = (): void => {
-      node.off('listening', listening);
-      node.off('error', failed);
-    };
+    this.#settled.clear();
     node.on('listening', listening);
     node.on('error', failed);
-    ticket.onRetract = () => {
-      forget();
-      node.once('error', () => {});
-      node.close(() => {});
-      ticket.withdraw();
-    };
-    node.listen(...(this.#args as []));
+    try {
+      node.listen(...(this.#args as []));
+    } catch (error) {
+      over();
+      throw error;
+    }
+  }
+  protected override orphaned(): void {
+    if (this.#node.listening) this.#node.close();
   }
   describe(): WaitDescription {
     return { op: 'listen', object: 'an http server' };
