@@ -210,8 +210,11 @@ describe('child_process.spawnSync, execFileSync and execSync', () => {
   ];
 
   it.each(cases)('return what Node returns: %s', async (_what, file, args, options) => {
-    const plain = ({ pid, error, ...result }: nodeChildProcess.SpawnSyncReturns<unknown>): object => ({
+    const plain = ({ pid, error, stdout, stderr, ...result }: nodeChildProcess.SpawnSyncReturns<unknown>): object => ({
       ...result,
+      // Of what was not started: null in Node 20, undefined since Node 22. Here it is null.
+      stdout: stdout ?? null,
+      stderr: stderr ?? null,
       started: pid > 0,
       error: error === undefined ? undefined : told(error),
     });
