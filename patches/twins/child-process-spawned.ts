@@ -24,7 +24,8 @@ import { fromDuplex } from '../../io/node-streams.ts';
 import { Process } from '../../io/process-child.ts';
 import type { ExitStatus } from '../../io/process-wait.ts';
 import { type Program, programArguments, signalName } from './child-process-arguments.ts';
-import { FailureWait, Happening, type Message, Messages, MessageWait, SendWait } from './child-process-waits.ts';
+import { FailureWait, type Message, Messages, MessageWait, SendWait } from './child-process-waits.ts';
+import { Happening } from './net-happening.ts';
 import { Socket } from './net-socket.ts';
 
 // Taken at load: patches never reach us.

@@ -1,11 +1,10 @@
-// child-process-waits.ts: the waits for what Node tells of a child by events: its messages, its end, that it could not be started.
+// child-process-waits.ts: the waits for what Node tells of a child by events: its messages, and that it could not be started.
 //
-// Node tells of each once; here what has happened can be asked for later, and messages that nobody has taken are kept. Each wait counts as one for something
-// outside, because the handles of a child do not keep the process alive by themselves.
+// Node tells of each once; here messages that nobody has taken are kept. Each wait counts as one for something outside, because the handles of a child do not
+// keep the process alive by themselves.
 //
-// Invariants, between any two steps:
+// Invariant, between any two steps:
 //   somebody waits for a message  implies  none is kept
-//   a Happening has been set      implies  nobody waits for it
 
 import type { ChildProcess as NodeChild, SendHandle, Serializable } from 'node:child_process';
 import { ClosedError } from '../../core/errors.ts';
@@ -13,77 +12,11 @@ import { ExternalWait, type Ticket } from '../../core/external.ts';
 import type { Greenlet } from '../../core/greenlet.ts';
 import { readyResult } from '../../core/kernel.ts';
 import type { WaitDescription } from '../../core/op.ts';
-import type { Waiter } from '../../core/wait-list.ts';
 import { atCaller } from './net-caller.ts';
+import { Happening } from './net-happening.ts';
 
 /** What a child has sent, and the handle that came with it. */
 export type Message = [message: Serializable, handle: SendHandle | undefined];
-
-/** Something that happens once, with a value. */
-export class Happening<T> {
-  readonly what: string;
-  readonly of: string;
-  /** A greenlet was killed while it waited. */
-  readonly whenKilled: () => void;
-  readonly #waiting: Set<Ticket<T>> = new Set();
-  #outcome: { readonly value: T } | undefined = undefined;
-
-  constructor(what: string, of: string, whenKilled: () => void = () => {}) {
-    this.what = what;
-    this.of = of;
-    this.whenKilled = whenKilled;
-  }
-
-  get outcome(): { readonly value: T } | undefined {
-    return this.#outcome;
-  }
-
-  set(value: T): void {
-    if (this.#outcome !== undefined) return;
-    this.#outcome = { value };
-    for (const ticket of this.#waiting) ticket.resolve(value);
-    this.#waiting.clear();
-  }
-
-  wait(): ExternalWait<T> {
-    return new HappeningWait(this);
-  }
-
-  /** @internal */
-  add(ticket: Ticket<T>): void {
-    this.#waiting.add(ticket);
-    ticket.onRetract = () => {
-      this.#waiting.delete(ticket);
-      ticket.withdraw();
-    };
-  }
-}
-
-class HappeningWait<T> extends ExternalWait<T> {
-  readonly #happening: Happening<T>;
-  constructor(happening: Happening<T>) {
-    super();
-    this.#happening = happening;
-  }
-  override look(): boolean {
-    const { outcome } = this.#happening;
-    if (outcome === undefined) return false;
-    readyResult.value = outcome.value;
-    return true;
-  }
-  protected begin(ticket: Ticket<T>): void {
-    this.#happening.add(ticket);
-  }
-  override retract(waiter: Waiter): void {
-    super.retract(waiter);
-    // As ExitWait: a select or a timeout that gives it up means nothing to the child.
-    const kind = waiter.owner().side?.interrupt?.kind;
-    if (kind === 'greenlet' || kind === 'scope') this.#happening.whenKilled();
-  }
-  describe(): WaitDescription {
-    return { op: `once '${this.#happening.what}'`, object: this.#happening.of };
-  }
-}
 
 /** What a child has sent and nobody has taken. */
 export class Messages {

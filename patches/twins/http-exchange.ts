@@ -55,8 +55,7 @@ export class Exchange {
     greenlet.rare().name = String(this.#request);
     this.#raw.on('close', () => {
       if (this.#left) this.kill('the client has left');
-      // What is left of a body that the handler did not want holds the connection.
-      else if (!this.#request.complete) this.#request.destroy();
+      else this.#request.drop();
     });
     greenlet.link(() => {
       // Killed before its first step it could not cut it.

@@ -192,6 +192,13 @@ export class IncomingMessage {
     return this;
   }
 
+  /** The answer has been sent: let what is left of the body come and go, so that the next request can. What nobody has read at all Node lets go itself. @internal */
+  drop(): void {
+    if (this.#body === undefined) return;
+    this.#node.removeAllListeners('data');
+    this.#node.resume();
+  }
+
   /** Give up what has not been read, and the connection with it unless all has come. Never switches; idempotent. */
   destroy(error?: Error): this {
     // Who reads later is told the same as who reads now.

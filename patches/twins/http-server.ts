@@ -35,9 +35,9 @@ import { shield } from '../../core/shield.ts';
 import { checkOptions, checkPort, own } from '../../io/address.ts';
 import { callback } from '../../io/callback.ts';
 import { ServerClosedError } from '../../io/errors.ts';
-import { Happening } from './child-process-waits.ts';
 import { Exchange, type RequestHandler } from './http-exchange.ts';
 import { atCaller } from './net-caller.ts';
+import { Happening } from './net-happening.ts';
 import { alreadyListens, notRunning, serverArguments } from './net-server.ts';
 
 // Taken at load: patches never reach us.

@@ -533,6 +533,30 @@ describe('http.createServer', () => {
     expect(errors).toEqual([]);
   });
 
+  it('answers before it has read the body, or when it has read a part of it, and keeps the connection', async () => {
+    await run(() =>
+      serving(
+        function* (req, res) {
+          if (req.url === '/part') yield* req.readExactly(10);
+          yield* res.end('enough');
+        },
+        function* (url) {
+          const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+          const ports = new Set<number | undefined>();
+          for (const path of ['/none', '/part', '/none']) {
+            const request = http.request(url + path, { method: 'POST', agent });
+            const response = yield* request.end(Buffer.alloc(1024 * 1024));
+            ports.add(response.socket.localPort);
+            expect([response.statusCode, yield* response.text()]).toEqual([200, 'enough']);
+            yield* when(() => request.writableFinished);
+          }
+          expect(ports.size).toBe(1);
+          agent.destroy();
+        },
+      ),
+    );
+  });
+
   it('takes a handler that is no generator function for a mistake', async () => {
     const errors = await reported(() =>
       serving((() => 5) as never, function* (url, agent) {
