@@ -81,7 +81,7 @@ function start({ file, args, cwd, env, stdio, detached, uid, gid }: Settings): C
 }
 
 /** Throw EMFILE or ENFILE now if the pipes of a child would not find descriptors: two for each, and two by which the child reports its start. */
-function requireDescriptors({ stdio }: Settings): void {
+export function requireDescriptors({ stdio }: { readonly stdio: readonly unknown[] }): void {
   const pipes = stdio.filter((target) => target === 'pipe').length;
   if (pipes === 0) return;
   const opened: number[] = [];
