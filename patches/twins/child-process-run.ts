@@ -19,6 +19,7 @@ import { shield } from '../../core/shield.ts';
 import { timeout } from '../../core/timeout.ts';
 import { codeOf } from '../../io/errors.ts';
 import { Ending } from '../../io/process-ending.ts';
+import { requireDescriptors } from '../../io/process-spawn.ts';
 import type { Program } from './child-process-arguments.ts';
 import { atCaller } from './net-caller.ts';
 
@@ -28,6 +29,7 @@ const { exec: nodeExec, execFile: nodeExecFile, spawn } = childProcess;
 const GRACE_MS = 5_000;
 /** Node's own limit of each output. */
 const MAX_BUFFER = 1024 * 1024;
+const PIPES = ['pipe', 'pipe', 'pipe'];
 const ignore = (): void => {};
 
 export type Output = string | Buffer;
@@ -76,6 +78,7 @@ class CallbackRun extends ExternalWait<{ stdout: Output; stderr: Output }> {
       if (error === null) ticket.resolve({ stdout, stderr });
       else ticket.rejectWith(() => atCaller(Object.assign(error, { stdout, stderr })));
     };
+    requireDescriptors({ stdio: PIPES });
     this.child = this.#shell
       ? nodeExec(file, options as never, done as never)
       : nodeExecFile(file, args, options as never, done as never);

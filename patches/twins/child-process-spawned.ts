@@ -22,6 +22,7 @@ import type { Wait } from '../../core/wait.ts';
 import { checkOptions } from '../../io/address.ts';
 import { fromDuplex } from '../../io/node-streams.ts';
 import { Process } from '../../io/process-child.ts';
+import { requireDescriptors } from '../../io/process-spawn.ts';
 import type { ExitStatus } from '../../io/process-wait.ts';
 import { type Program, programArguments, signalName } from './child-process-arguments.ts';
 import { FailureWait, type Message, Messages, MessageWait, SendWait } from './child-process-waits.ts';
@@ -212,9 +213,10 @@ function failureOf(node: NodeChild, file: string): Greenlet<never> {
   return greenlet.start();
 }
 
-/** Start what `program` says. @internal */
+/** Start what the arguments of spawn() say. @internal */
 export function spawnProgram(given: readonly unknown[]): ChildProcess {
   const program = programArguments(given, 'spawn');
+  requireDescriptors({ stdio: targets(program.options.stdio) });
   return new ChildProcess(spawnChild(program.file, [...program.args], program.options), program);
 }
 
@@ -222,5 +224,12 @@ export function spawnProgram(given: readonly unknown[]): ChildProcess {
 export function forkProgram(given: readonly unknown[]): ChildProcess {
   const program = programArguments(given, 'fork', true);
   const module = given[0] as string | URL;
+  const { silent, stdio = silent === true ? 'pipe' : 'inherit' } = program.options;
+  // The channel is a pipe too.
+  requireDescriptors({ stdio: ['pipe', ...targets(stdio)] });
   return new ChildProcess(forkChild(module, [...program.args], { ...program.options }), program);
+}
+
+function targets(stdio: unknown = 'pipe'): readonly unknown[] {
+  return Array.isArray(stdio) ? stdio.map((target) => (target === 'ipc' ? 'pipe' : target)) : [stdio, stdio, stdio];
 }

@@ -116,7 +116,7 @@ export const execSync: ExecSync = ((...args: Arguments) => {
  *
  * Whoever spawns a child sees to its end: wait for it, or `using`.
  *
- * @throws TypeError or RangeError for bad arguments. That it cannot be started is thrown by whatever waits for it; if nothing does, it goes to the hub's
+ * @throws TypeError or RangeError for bad arguments. @throws Error (EMFILE) if no descriptor is left for its pipes. That it cannot be started is thrown by whatever waits for it; if nothing does, it goes to the hub's
  * `error` event. @see https://nodejs.org/api/child_process.html#child_processspawncommand-args-options
  */
 export function spawn(command: string, options?: SpawnOptionsWithoutStdio): ChildProcessWithoutNullStreams;

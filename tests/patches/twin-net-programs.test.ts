@@ -10,13 +10,15 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Run `source` as a module; a line 'kill SIGNAL' that it prints is answered with that signal. */
-function runProgram(source: string): Promise<Ended> {
+/** Run `source` as a module, with so many `descriptors`; a line 'kill SIGNAL' that it prints is answered with that signal. */
+function runProgram(source: string, descriptors?: number): Promise<Ended> {
   const twins = `${inject('library')}/patches/twins`;
   const text = source.replaceAll(/'tendril\/patches\/(\w+)'/g, (_all, name: string) =>
     JSON.stringify(`${twins}/${name.replace('_', '-')}.js`),
   );
-  const child = spawnProcess(process.execPath, [programFile(text)], { cwd: root });
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
+  const script = `${limit}exec "$0" "$1"`;
+  const child = spawnProcess('sh', ['-c', script, process.execPath, programFile(text)], { cwd: root });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -128,6 +130,34 @@ describe.concurrent('a program', () => {
       });`);
     const pids = [...stdout.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
     expect([signal, pids.length, pids.map(exists)]).toEqual(['SIGTERM', 2, [false, false]]);
+  });
+
+  it('is told EMFILE by whatever starts a child when no descriptor is left, which leaves nothing behind', async () => {
+    expect(
+      await runProgram(
+        `
+        import { closeSync, openSync, readdirSync } from 'node:fs';
+        import { run } from 'tendril';
+        import { exec, execFile, execSync, fork, spawn, spawnSync } from 'tendril/patches/child_process';
+        await run(function* () {
+          const taken = [];
+          try { for (;;) taken.push(openSync('/dev/null')); } catch {}
+          closeSync(taken.pop());
+          closeSync(taken.pop());
+          const codes = [];
+          const calls = [() => exec('true'), () => execFile('true'), () => execSync('true'), function* () { spawn('true'); }, function* () { fork('x.js', { silent: true }); }];
+          for (const call of calls) {
+            try { yield* call(); } catch (error) { codes.push(error.code); }
+          }
+          codes.push((yield* spawnSync('true')).error.code);
+          let free = 0;
+          try { for (;;) { taken.push(openSync('/dev/null')); free += 1; } } catch {}
+          for (const descriptor of taken) closeSync(descriptor);
+          console.log(codes.join(' '), free, (yield* execSync('echo again')).toString().trim());
+        });`,
+        400,
+      ),
+    ).toEqual({ code: 0, signal: null, stdout: 'EMFILE EMFILE EMFILE EMFILE EMFILE EMFILE 2 again\n', stderr: '' });
   });
 
   it('is kept alive by a wait for a message, and not by a child that nobody waits for', async () => {
