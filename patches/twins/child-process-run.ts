@@ -114,8 +114,6 @@ class CollectingRun {
     const { options } = program;
     const { input, stdio = 'pipe', maxBuffer } = options;
     const entries = Array.isArray(stdio) ? [...stdio] : [stdio, stdio, stdio];
-    // As in Node: input is read from a pipe, whatever was asked for.
-    if (input !== undefined && input !== null && entries[0] !== 'pipe') entries[0] = 'pipe';
     this.child = spawn(
       program.file,
       [...program.args],
@@ -225,7 +223,7 @@ export function* runOrThrow(program: Program, command: string): Op<Output> {
   const { stdio } = program.options;
   const result = yield* runAndCollect(program);
   // As in Node: what it has complained of is seen, unless the caller has said where that goes.
-  if (stdio === undefined && result.stderr !== null && result.stderr.length > 0) process.stderr.write(result.stderr);
+  if (!stdio && result.stderr !== null && result.stderr.length > 0) process.stderr.write(result.stderr);
   if (result.error !== undefined) throw Object.assign(result.error, result);
   if (result.status !== 0) {
     const said = result.stderr?.length > 0 ? `\n${result.stderr.toString()}` : '';

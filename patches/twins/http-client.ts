@@ -178,6 +178,8 @@ class ResponseWait extends ExternalWait<IncomingMessage> {
       if (failure !== undefined) throw failure();
       return false;
     }
+    // It may have come before the request had ended.
+    this.#request.finish(this.#chunk, this.#encoding);
     readyResult.value = response;
     return true;
   }

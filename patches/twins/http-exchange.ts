@@ -109,7 +109,7 @@ export class Exchange {
       return;
     }
     for (const name of raw.getHeaderNames()) raw.removeHeader(name);
-    raw.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+    raw.writeHead(status, STATUS_CODES[status], { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
     raw.end(`${STATUS_CODES[status]}\n`);
   }
 }

@@ -91,7 +91,8 @@ export class Socket {
   /** A read: when it comes to the peer's end, our side ends too, unless half-open connections are wanted. Not before: what had come may still be answered. */
   #reading<T>(wait: Waitable<T>): Waitable<T> {
     if (this.#allowHalfOpen) return this.#limited(wait);
-    return this.#limited(new MappedWait(wait as Wait<T>, { value: this.#ended, recover: () => undefined }));
+    const reading = new MappedWait(wait as Wait<T>, { value: this.#ended, recover: () => undefined });
+    return this.#limited(created(reading));
   }
 
   /** The peer's address; undefined before it is connected, and of a Unix socket. */

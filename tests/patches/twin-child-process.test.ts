@@ -201,6 +201,8 @@ describe('child_process.spawnSync, execFileSync and execSync', () => {
     ['text', 'sh', ['-c', 'cat; echo err >&2; exit 2'], { input: 'in', encoding: 'utf8' }],
     ['a signal', 'sh', ['-c', 'kill -9 $$'], {}],
     ['no pipes', 'true', [], { stdio: 'ignore' }],
+    ['input that nobody can read', 'cat', [], { stdio: ['ignore', 'pipe', 'pipe'], input: 'in' }],
+    ['empty input', 'cat', [], { input: '' }],
     ['pipes for some', 'sh', ['-c', 'echo out; echo more >&3'], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] }],
     ['a shell', 'echo $((1 + 1))', [], { shell: true }],
     ['a timeout', 'sleep', ['60'], { timeout: 50 }],

@@ -479,7 +479,7 @@ describe('http.createServer', () => {
       serving(
         function* (req, res) {
           if (req.url === '/throws') {
-            res.setHeader('x-secret', '1');
+            res.setHeader('x-secret', '1').statusMessage = 'Secret';
             throw new Error('the handler failed');
           }
           if (req.url === '/plain') return;
@@ -491,8 +491,10 @@ describe('http.createServer', () => {
         function* (url, agent) {
           for (const path of ['/throws', '/plain']) {
             const response = yield* http.get(url + path, { agent });
-            expect([response.statusCode, response.headers['x-secret'], yield* response.text()]).toEqual([
+            const { statusCode, statusMessage, headers } = response;
+            expect([statusCode, statusMessage, headers['x-secret'], yield* response.text()]).toEqual([
               500,
+              'Internal Server Error',
               undefined,
               'Internal Server Error\n',
             ]);
@@ -551,6 +553,28 @@ describe('http.createServer', () => {
             yield* when(() => request.writableFinished);
           }
           expect(ports.size).toBe(1);
+          agent.destroy();
+        },
+      ),
+    );
+  });
+
+  it('is sent the rest of a request that it has answered before its end', async () => {
+    await run(() =>
+      serving(
+        function* (_req, res) {
+          yield* res.end('early');
+        },
+        function* (url) {
+          const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+          const request = http.request(url, { method: 'POST', agent });
+          yield* request.write('first');
+          // Long enough for the answer to come in most cases; it must be the same if it has not.
+          yield* sleep(50);
+          const response = yield* request.end('last');
+          expect([yield* response.text(), request.writableEnded]).toEqual(['early', true]);
+          const next = yield* http.get(url, { agent });
+          expect(yield* next.text()).toBe('early');
           agent.destroy();
         },
       ),
