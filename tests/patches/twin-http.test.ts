@@ -662,6 +662,23 @@ describe('http.createServer', () => {
     });
   });
 
+  it('tells listen() that it was closed meanwhile, and a second listen() that there is one', async () => {
+    await run(function* () {
+      const server = http.createServer(function* () {});
+      const listening = spawn(() => failure(server.listen(0, host)));
+      const second = spawn(() => failure(server.listen(0, host)));
+      const closing = spawn(() => server.close());
+      expect([(yield* listening.get()).code, (yield* second.get()).code]).toEqual([
+        'ERR_SERVER_CLOSED',
+        'ERR_SERVER_ALREADY_LISTEN',
+      ]);
+      yield* closing.get();
+      expect(server.listening).toBe(false);
+      yield* server.listen(0, host);
+      yield* server.close();
+    });
+  });
+
   it('throws EADDRINUSE where it is called, and can try again', async () => {
     await run(function* () {
       const bare = nodeNet.createServer();
