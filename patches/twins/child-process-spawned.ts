@@ -17,7 +17,7 @@ import { typeError } from '../../core/bad-argument.ts';
 import { Greenlet } from '../../core/greenlet.ts';
 import { MappedWait } from '../../core/mapped.ts';
 import type { Op, Waitable } from '../../core/op.ts';
-import { created } from '../../core/unstarted.ts';
+import { created, createdAround } from '../../core/unstarted.ts';
 import type { Wait } from '../../core/wait.ts';
 import { checkOptions } from '../../io/address.ts';
 import { fromDuplex } from '../../io/node-streams.ts';
@@ -197,7 +197,7 @@ export interface ChildProcessWithoutNullStreams extends ChildProcess {
 }
 
 function mapped<T, U>(wait: Waitable<T>, value: (outcome: T) => U): Waitable<U> {
-  return created(new MappedWait(wait as Wait<T>, { value, recover: () => undefined }));
+  return createdAround(new MappedWait(wait as Wait<T>, { value, recover: () => undefined }), wait);
 }
 
 /** A greenlet that ends with Node's error: so that one which nobody looks at is reported like any other (S10). */

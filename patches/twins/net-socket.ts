@@ -16,7 +16,7 @@ import { UsageError } from '../../core/errors.ts';
 import { MappedWait } from '../../core/mapped.ts';
 import type { Op, Waitable } from '../../core/op.ts';
 import { timeout } from '../../core/timeout.ts';
-import { created } from '../../core/unstarted.ts';
+import { createdAround } from '../../core/unstarted.ts';
 import type { Wait } from '../../core/wait.ts';
 import { type Address, familyOf, shownValue } from '../../io/address.ts';
 import { connect as connectSocket } from '../../io/connect.ts';
@@ -92,7 +92,7 @@ export class Socket {
   #reading<T>(wait: Waitable<T>): Waitable<T> {
     if (this.#allowHalfOpen) return this.#limited(wait);
     const reading = new MappedWait(wait as Wait<T>, { value: this.#ended, recover: () => undefined });
-    return this.#limited(created(reading));
+    return this.#limited(createdAround(reading, wait));
   }
 
   /** The peer's address; undefined before it is connected, and of a Unix socket. */
@@ -278,7 +278,7 @@ export class Socket {
 /** Connect and hand the connection to `made`. */
 function connected<T>({ endpoint, options }: Connecting, made: (socket: OurSocket) => T): Waitable<T> {
   const wait = connectSocket(endpoint, options) as Wait<OurSocket>;
-  return created(new MappedWait(wait, { value: made, recover: () => undefined }));
+  return createdAround(new MappedWait(wait, { value: made, recover: () => undefined }), wait);
 }
 
 /**

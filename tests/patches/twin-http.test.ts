@@ -317,6 +317,7 @@ describe('http.request', () => {
         yield* sleep(50);
       }
       expect(written).toBeLessThan(64 * 1024 * 1024);
+      yield* when(() => writer.state === 'parked');
       writer.kill();
       yield* writer.join();
       expect(request.destroyed).toBe(true);
