@@ -25,10 +25,9 @@ import { typeError } from '../../core/bad-argument.ts';
 import { composite } from '../../core/composite.ts';
 import { isKilled } from '../../core/errors.ts';
 import { Event } from '../../core/event.ts';
-import { ExternalWait, type Ticket } from '../../core/external.ts';
 import { Greenlet } from '../../core/greenlet.ts';
 import { kernel } from '../../core/kernel.ts';
-import type { Op, WaitDescription } from '../../core/op.ts';
+import type { Op } from '../../core/op.ts';
 import type { Scheduler } from '../../core/scheduler.ts';
 import { type Scope, scope } from '../../core/scope.ts';
 import { shield } from '../../core/shield.ts';
@@ -36,7 +35,7 @@ import { checkOptions, checkPort, own } from '../../io/address.ts';
 import { callback } from '../../io/callback.ts';
 import { ServerClosedError } from '../../io/errors.ts';
 import { Exchange, type RequestHandler } from './http-exchange.ts';
-import { atCaller } from './net-caller.ts';
+import { ListenWait } from './http-listen.ts';
 import { Happening } from './net-happening.ts';
 import { alreadyListens, notRunning, serverArguments } from './net-server.ts';
 
@@ -320,50 +319,6 @@ export class Server {
     const address = this.#node.address();
     if (address === null) return 'http server, not listening';
     return `http server ${typeof address === 'string' ? address : `${address.address}:${address.port}`}`;
-  }
-}
-
-/** Node cannot be told to listen no more before it does: if nobody waits any longer, it is closed then. */
-class ListenWait extends ExternalWait<void> {
-  readonly #node: NodeServer;
-  readonly #args: readonly unknown[];
-  readonly #settled: Event;
-  constructor(node: NodeServer, args: readonly unknown[], settled: Event) {
-    super();
-    this.#node = node;
-    this.#args = args;
-    this.#settled = settled;
-  }
-  protected begin(ticket: Ticket<void>): void {
-    const node = this.#node;
-    const over = (): void => {
-      node.off('listening', listening);
-      node.off('error', failed);
-      this.#settled.set();
-    };
-    const listening = (): void => {
-      over();
-      ticket.resolve();
-    };
-    const failed = (error: Error): void => {
-      over();
-      ticket.rejectWith(() => atCaller(error));
-    };
-    this.#settled.clear();
-    node.on('listening', listening);
-    node.on('error', failed);
-    try {
-      node.listen(...(this.#args as []));
-    } catch (error) {
-      over();
-      throw error;
-    }
-  }
-  protected override orphaned(): void {
-    if (this.#node.listening) this.#node.close();
-  }
-  describe(): WaitDescription {
-    return { op: 'listen', object: 'an http server' };
   }
 }
 
