@@ -176,7 +176,6 @@ describe('child_process.exec and execFile', () => {
 
   it('stop a child that ignores its signal by SIGKILL after the grace', async () => {
     await run(function* () {
-      const beginMs = now();
       const file = join(folder, 'stubborn');
       const script = `process.on('SIGTERM', () => {}); require('fs').writeFileSync(${JSON.stringify(file)}, ''); setTimeout(() => {}, 60000)`;
       const greenlet = spawn(() => cp.execFile(node, ['-e', script]));
@@ -185,7 +184,6 @@ describe('child_process.exec and execFile', () => {
       greenlet.kill();
       yield* greenlet.join();
       expect(now() - killedMs).toBeGreaterThan(4_500);
-      expect(now() - beginMs).toBeLessThan(25_000);
     });
   });
 });
