@@ -155,9 +155,9 @@ export class Serving {
     this.#graceMs = 0;
   }
 
-  /** Close the connection of every handler that is still there. */
-  destroy(): void {
-    for (const { socket } of this.#connections) socket.close();
+  /** End every handler that is still there, and close its connection. */
+  destroy(reason: unknown): void {
+    for (const connection of this.#connections) connection.destroy(reason);
   }
 
   #begin(s: Scope, socket: Socket): void {
@@ -288,6 +288,12 @@ class Connection {
   /** Kill a handler that waits for its peer to say something, and has nothing half read: nobody waits for its answer. */
   killIfIdle(reason: unknown): void {
     if (this.socket.awaitsPeer) this.#greenlet?.kill(reason);
+  }
+
+  /** The kill goes first: a handler that only learns of a closed connection fails, and nobody has done anything wrong. */
+  destroy(reason: unknown): void {
+    this.#greenlet?.kill(reason);
+    this.socket.close();
   }
 
   ended(): void {

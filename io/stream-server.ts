@@ -199,7 +199,7 @@ export class StreamServer {
   close(): void {
     this.#stopAccepting();
     this.#killAll('the server is closed');
-    this.#serving?.destroy();
+    this.#serving?.destroy('the server is closed');
   }
 
   *#stop(graceMs: number, killMs: number, reason: unknown): Generator<Trap, void, Resume> {
@@ -213,7 +213,7 @@ export class StreamServer {
       this.#killAll(reason);
       throw error;
     } finally {
-      this.#serving.destroy();
+      this.#serving.destroy(reason);
     }
   }
 

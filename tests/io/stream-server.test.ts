@@ -359,8 +359,10 @@ describe.each(grounds)('StreamServer on %s', (_name, play) => {
   it('ends at once what is left if stop() is killed, and by close()', () =>
     play(function* () {
       for (const end of ['kill', 'close']) {
+        let began = false;
         let cleaned = false;
         const server = new StreamServer(anywhere, function* () {
+          began = true;
           try {
             yield* forever();
           } finally {
@@ -369,7 +371,7 @@ describe.each(grounds)('StreamServer on %s', (_name, play) => {
         });
         yield* server.start();
         const client = yield* connect(server.address);
-        yield* when(() => server.stats.active === 1);
+        yield* when(() => began);
         if (end === 'kill') {
           const stopping = spawn(() => server.stop({ graceMs: 60_000 }));
           yield* sleep(1);
@@ -383,6 +385,32 @@ describe.each(grounds)('StreamServer on %s', (_name, play) => {
         client.close();
         yield* when(() => server.state === 'stopped');
         expect([cleaned, server.stats.active]).toEqual([true, 0]);
+      }
+    }));
+
+  it('kills handlers that read before their connections are closed: none of them fails', () =>
+    play(function* () {
+      for (const end of ['stop is killed', 'close']) {
+        const server = new StreamServer(anywhere, function* (socket) {
+          for (let line = yield* socket.readLine(); line !== null; line = yield* socket.readLine())
+            yield* socket.write(`${line}\n`);
+        });
+        yield* server.start();
+        const clients: Socket[] = [];
+        for (let index = 0; index < 5; index += 1) {
+          const client = yield* connect(server.address);
+          clients.push(client);
+          yield* client.write('whole\nhalf');
+          expect(yield* client.readLine()).toBe('whole');
+        }
+        const stopping = spawn(() => server.stop({ graceMs: 60_000 }));
+        if (end === 'close') server.close();
+        else yield* sleep(1);
+        stopping.kill();
+        yield* stopping.join();
+        yield* when(() => server.state === 'stopped');
+        for (const client of clients) client.close();
+        expect(server.stats).toMatchObject({ accepted: 5, active: 0, handlerErrors: 0 });
       }
     }));
 });
