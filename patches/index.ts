@@ -5,6 +5,7 @@
 export { type PatchAllOptions, Patches, patchAll } from './all.ts';
 export { patchBlocking } from './blocking.ts';
 export { PatchConflictError } from './errors.ts';
+export { patchEvents } from './events.ts';
 export type { Patch, PatchName } from './patch.ts';
 export { type DidPatchEvent, onDidPatch, onWillPatch, type WillPatchEvent } from './patch-events.ts';
 export { patchPromise } from './promise.ts';
