@@ -11,12 +11,16 @@ import { isGeneratorFunction, standIn } from './events-listener.ts';
 import type { AnyFunction, PatchSite } from './patch.ts';
 import { moduleObject } from './places.ts';
 
-/** Functions whose first argument is called later. Node's read no `this`. */
-const timers: readonly (readonly [module: string, name: string])[] = [
+/** Functions whose first argument is called later. */
+const firstArgument: readonly (readonly [module: string, name: string])[] = [
   ['globalThis', 'setTimeout'],
   ['timers', 'setTimeout'],
   ['globalThis', 'setInterval'],
   ['timers', 'setInterval'],
+  ['process', 'nextTick'],
+];
+/** Those that are mostly called with nothing else. */
+const onlyArgument: readonly (readonly [module: string, name: string])[] = [
   ['globalThis', 'setImmediate'],
   ['timers', 'setImmediate'],
   ['globalThis', 'queueMicrotask'],
@@ -33,14 +37,7 @@ const lastArgument: Readonly<Record<string, readonly string[]>> = {
   crypto: ['randomBytes', 'randomInt', 'sign', 'verify', 'diffieHellman', 'encapsulate', 'decapsulate'],
   dgram: ['Socket.prototype.bind', 'Socket.prototype.connect', 'Socket.prototype.send'],
   events: ['addAbortListener'],
-  // The property of the function goes first: what takes the function's place is given what it has by then.
-  fs: [
-    'realpath.native',
-    'Dir.prototype.close',
-    'Dir.prototype.read',
-    'ReadStream.prototype.close',
-    'WriteStream.prototype.close',
-  ],
+  fs: ['Dir.prototype.close', 'Dir.prototype.read', 'ReadStream.prototype.close', 'WriteStream.prototype.close'],
   net: ['Server.prototype.close', 'Server.prototype.getConnections'],
   process: ['send'],
   readline: ['clearLine', 'clearScreenDown', 'cursorTo', 'moveCursor', 'Interface.prototype.question'],
@@ -60,8 +57,8 @@ const writes: readonly (readonly [module: string, name: string])[] = [
 
 /** Replace what takes callbacks. */
 export function patchCallbacks(site: PatchSite): void {
-  for (const [module, name] of timers) site.replace(module, name, (below) => timer(below, site));
-  site.replace('process', 'nextTick', (below) => takingFirst(below, site));
+  for (const [module, name] of firstArgument) site.replace(module, name, (below) => takingFirst(below, site));
+  for (const [module, name] of onlyArgument) site.replace(module, name, (below) => takingOne(below, site));
   for (const [module, name] of writes) site.replace(module, name, (below) => write(below, site, name.endsWith('end')));
   for (const [module, names] of Object.entries(lastArgument)) {
     for (const name of names) site.replace(module, name, (below) => takingLast(below, site));
@@ -75,21 +72,20 @@ export function patchCallbacks(site: PatchSite): void {
 // In the next three nothing is made on the way to Node, neither an array of arguments nor a bound call where it can be helped: half of these
 // functions take less than 100 ns. `arguments` that are only passed on to `apply` are never made, so the rare path begins in the same way.
 
-function timer(below: AnyFunction, site: PatchSite): AnyFunction {
-  const spawning = atPlace(below, 0);
-  return function (callback: unknown, delayMs: unknown) {
-    if (isGeneratorFunction(callback) && site.switch.on) return spawning.apply(this, arguments as never);
-    if (arguments.length === 1) return below(callback);
-    if (arguments.length === 2) return below(callback, delayMs);
-    return below.apply(this, arguments as never);
-  };
-}
-
 function takingFirst(below: AnyFunction, site: PatchSite): AnyFunction {
   const spawning = atPlace(below, 0);
   return function (callback: unknown) {
     if (isGeneratorFunction(callback) && site.switch.on) return spawning.apply(this, arguments as never);
     return below.apply(this, arguments as never);
+  };
+}
+
+/** These read no `this`. */
+function takingOne(below: AnyFunction, site: PatchSite): AnyFunction {
+  const spawning = atPlace(below, 0);
+  return function (callback: unknown) {
+    if (isGeneratorFunction(callback) && site.switch.on) return spawning.apply(this, arguments as never);
+    return arguments.length === 1 ? below(callback) : below.apply(this, arguments as never);
   };
 }
 

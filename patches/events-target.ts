@@ -8,10 +8,11 @@
 // `onabort = function* () {}` and its like are not listeners by this name: Node wraps them, and they stay as they were.
 // Source: Node's lib/internal/event_target.js, Listener.
 
+// biome-ignore-all lint/complexity/noArguments: Node asks how many there are; an array of them for each listener costs more than the rest of this
 import { isGeneratorFunction, ListenerRun, standIn, throwUncaught } from './events-listener.ts';
 import type { AnyFunction, PatchSite } from './patch.ts';
 
-type ListenerCall = (this: EventTarget, type: string, listener: unknown, ...options: unknown[]) => unknown;
+type ListenerCall = (this: EventTarget, type: string, listener: unknown, options?: unknown) => unknown;
 type Handler = { next?: Handler; listener?: unknown; callback?: unknown };
 
 /** Have Node call `instead` for `listener`, wherever it is registered for `type`. */
@@ -44,47 +45,46 @@ function handleEventOf(object: { handleEvent?: unknown }): AnyFunction {
   };
 }
 
-/** Replace what adds listeners to targets. */
-export function patchTargets(site: PatchSite, exchange: Exchange | undefined = findExchange()): void {
-  site.replace<ListenerCall>(
-    'globalThis',
-    'EventTarget.prototype.addEventListener',
-    (below) =>
-      function (...args) {
-        const [type, listener] = args;
-        const instead = isPlain(listener) || !site.switch.on ? undefined : standInFor(listener);
-        if (instead === undefined) return below.apply(this, args);
-        if (exchange === undefined) return below.call(this, type, instead, ...args.slice(2));
-        below.apply(this, args);
-        exchange(this, type, listener as object, instead);
-        return undefined;
-      },
-  );
-  if (exchange !== undefined) return;
+/** Replace what adds listeners to targets. `exchange` is null if Node keeps them in a way that we do not know. */
+export function patchTargets(site: PatchSite, exchange: Exchange | null = findExchange()): void {
+  site.replace<ListenerCall>('globalThis', 'EventTarget.prototype.addEventListener', (below) => {
+    const adding: ListenerCall = function (...args) {
+      const instead = site.switch.on ? standInFor(args[1]) : undefined;
+      if (instead === undefined) return below.apply(this, args);
+      if (exchange === null) return below.call(this, args[0], instead, args[2]);
+      below.apply(this, args);
+      exchange(this, args[0], args[1] as object, instead);
+      return undefined;
+    };
+    return function (_, listener) {
+      if (typeof listener === 'function' && !isGeneratorFunction(listener))
+        return below.apply(this, arguments as never);
+      return adding.apply(this, arguments as never);
+    };
+  });
+  if (exchange !== null) return;
   site.replace<ListenerCall>(
     'globalThis',
     'EventTarget.prototype.removeEventListener',
     (below) =>
-      function (...args) {
-        const instead = standIns.get(args[1] as object);
-        if (instead !== undefined) below.call(this, args[0], instead, ...args.slice(2));
-        return below.apply(this, args);
+      function (type, listener, options) {
+        const instead = standIns.get(listener as object);
+        if (instead !== undefined) below.call(this, type, instead, options);
+        return below.apply(this, arguments as never);
       },
   );
 }
 
-const isPlain = (listener: unknown): boolean => typeof listener === 'function' && !isGeneratorFunction(listener);
-
 /** Find out whether this Node keeps its listeners as we know it. */
-function findExchange(): Exchange | undefined {
+function findExchange(): Exchange | null {
   try {
     return tryExchange();
   } catch {
-    return undefined;
+    return null;
   }
 }
 
-function tryExchange(): Exchange | undefined {
+function tryExchange(): Exchange | null {
   const target = new EventTarget();
   let called = '';
   const listener = (): void => void (called += 'listener');
@@ -92,7 +92,7 @@ function tryExchange(): Exchange | undefined {
   const key = Object.getOwnPropertySymbols(target).find(
     (symbol) => handlers(target, symbol, 'probe')?.listener === listener,
   );
-  if (key === undefined) return undefined;
+  if (key === undefined) return null;
   const exchange: Exchange = (where, type, old, instead) => {
     for (let handler = handlers(where, key, String(type)); handler !== undefined; handler = handler.next) {
       if (handler.listener === old) handler.callback = instead;
@@ -102,7 +102,7 @@ function tryExchange(): Exchange | undefined {
   target.dispatchEvent(new Event('probe'));
   target.removeEventListener('probe', listener);
   target.dispatchEvent(new Event('probe'));
-  return called === 'instead' ? exchange : undefined;
+  return called === 'instead' ? exchange : null;
 }
 
 /** The first record of a listener to `type`, if `key` is where `target` keeps them. */
