@@ -123,9 +123,9 @@ describe('A generator function given to', () => {
       response.write('a', function* () {
         yield* sleep(0);
         told.push('written');
-        response.end('b', 'utf8', function* (this: unknown) {
+        response.end('b', 'utf8', function* () {
           yield* sleep(0);
-          told.push('ended', this === response);
+          told.push('ended');
         });
       });
     });
@@ -140,7 +140,7 @@ describe('A generator function given to', () => {
     );
     await new Promise((resolve) => server.close(resolve));
     await hub.drain();
-    expect({ text, told }).toEqual({ text: 'ab', told: ['written', 'ended', true] });
+    expect({ text, told }).toEqual({ text: 'ab', told: ['written', 'ended'] });
   });
 
   it('another realm made it', async () => {
