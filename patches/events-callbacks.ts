@@ -33,13 +33,11 @@ const withoutCallback = new Set(['spawn', 'fork', 'openAsBlob', 'createZipArchiv
 
 /** What takes a callback last, beside the twins and what `dns` has. */
 const lastArgument: Readonly<Record<string, readonly string[]>> = {
-  child_process: ['ChildProcess.prototype.send'],
   crypto: ['randomBytes', 'randomInt', 'sign', 'verify', 'diffieHellman', 'encapsulate', 'decapsulate'],
   dgram: ['Socket.prototype.bind', 'Socket.prototype.connect', 'Socket.prototype.send'],
   events: ['addAbortListener'],
   fs: ['Dir.prototype.close', 'Dir.prototype.read', 'ReadStream.prototype.close', 'WriteStream.prototype.close'],
   net: ['Server.prototype.close', 'Server.prototype.getConnections'],
-  process: ['send'],
   readline: ['clearLine', 'clearScreenDown', 'cursorTo', 'moveCursor', 'Interface.prototype.question'],
   stream: ['finished', 'pipeline'],
   tls: ['TLSSocket.prototype.renegotiate'],
