@@ -8,13 +8,13 @@
 // Async generator functions are no bodies of greenlets: they are left to Node.
 
 import { Greenlet } from '../core/greenlet.ts';
-import type { Op } from '../core/op.ts';
 import { scheduler } from '../io/hub.ts';
 import type { AnyFunction } from './patch.ts';
 
 // Taken at load: patches never reach us.
 const { nextTick } = process;
-const { apply, getPrototypeOf } = Reflect;
+const { getPrototypeOf } = Reflect;
+const { bind } = Function.prototype;
 const { toString: tagOf } = Object.prototype;
 
 const plain = Function;
@@ -53,7 +53,8 @@ export class ListenerRun implements PromiseLike<unknown> {
   #taken = false;
 
   constructor(body: AnyFunction, self: unknown, args: readonly unknown[], route: FailureRoute) {
-    this.#greenlet = new Greenlet<unknown>(() => apply(body, self, args) as Op<unknown>).start();
+    // A bound generator function is still one, which is the short way to a greenlet; a function that calls it would be any body.
+    this.#greenlet = new Greenlet<unknown>(self === undefined ? body : bind.call(body, self), ...args).start();
     // In a simulation the simulation reports what nobody has looked at.
     if (this.#greenlet.scope.scheduler !== scheduler) return;
     this.#greenlet.link(({ outcome }) => {

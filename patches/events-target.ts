@@ -29,10 +29,9 @@ function standInFor(listener: unknown): AnyFunction | undefined {
     return found;
   }
   if (typeof listener !== 'object' || listener === null) return undefined;
-  const object = listener as { handleEvent?: unknown };
-  if (!isGeneratorFunction(object.handleEvent)) return undefined;
-  let found = standIns.get(object);
-  if (found === undefined) standIns.set(object, (found = handleEventOf(object)));
+  if (!isGeneratorFunction((listener as { handleEvent?: unknown }).handleEvent)) return undefined;
+  let found = standIns.get(listener);
+  if (found === undefined) standIns.set(listener, (found = handleEventOf(listener)));
   return found;
 }
 
