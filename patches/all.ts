@@ -6,11 +6,13 @@ import { typeError } from '../core/bad-argument.ts';
 import { nameOf } from '../core/op.ts';
 import { checkOptions, own } from '../io/address.ts';
 import { patchBlocking } from './blocking.ts';
+import { patchEvents } from './events.ts';
 import { appliedPatches, type Patch, type PatchName, patchNames } from './patch.ts';
 import { patchPromise } from './promise.ts';
 
 const apply: Readonly<Partial<Record<PatchName, () => Patch>>> = {
   promise: patchPromise,
+  events: patchEvents,
   blocking: patchBlocking,
 };
 
