@@ -27,6 +27,10 @@ export const pathOrDescriptor: Check = (value, where) =>
 /** A whole number >= 0. */
 export const count: Check = (value, where) => integer(value, 0, Number.MAX_SAFE_INTEGER, 'a whole number >= 0', where);
 
+/** A whole number. */
+export const whole: Check = (value, where) =>
+  integer(value, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'a whole number', where);
+
 /** A user or a group; -1 is none. */
 export const owner: Check = (value, where) => integer(value, -1, 2 ** 32 - 1, 'the number of a user or group', where);
 
@@ -77,14 +81,17 @@ export const content: Check = (value, where) => {
 export const bytes: Check = (value, where) =>
   value instanceof ArrayBuffer || value instanceof SharedArrayBuffer ? value : content(value, where);
 
+/** A key: text, bytes, or an object that is one or describes one. */
+export const key: Check = (value, where) => {
+  if (typeof value === 'string' || (typeof value === 'object' && value !== null)) return value;
+  throw typeError(`${where} takes a key, not ${shownValue(value)}`);
+};
+
+/** A large number: a bigint, or its bytes. */
+export const largeNumber: Check = (value, where) => (typeof value === 'bigint' ? value : bytes(value, where));
+
 /** An object of options, or what some functions take in its place: an encoding, a mode. */
 export const options: Check = ownOptions;
-
-/** An object. It is passed on as it is: it may be a key. */
-export const object: Check = (value, where) => {
-  if (typeof value === 'object' && value !== null) return value;
-  throw typeError(`${where} takes an object, not ${shownValue(value)}`);
-};
 
 /** Whatever Node takes. */
 export const anything: Check = (value) => value;

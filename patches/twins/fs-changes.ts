@@ -8,7 +8,18 @@ import fsPromises from 'node:fs/promises';
 import { settle } from '../../io/files-call.ts';
 import { eitherSignal } from '../../io/files-look.ts';
 import { namedOptions } from '../../io/files-path.ts';
-import { content, count, maybe, numberOrText, options, owner, path, pathOrDescriptor, text, time } from './argument-checks.ts';
+import {
+  content,
+  count,
+  maybe,
+  numberOrText,
+  options,
+  owner,
+  path,
+  pathOrDescriptor,
+  text,
+  time,
+} from './argument-checks.ts';
 import { type CallSpec, changingTwin } from './node-call.ts';
 import type { Twin } from './signatures.ts';
 

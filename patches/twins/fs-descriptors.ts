@@ -6,7 +6,18 @@
 
 import fs from 'node:fs';
 import type { Op } from '../../core/op.ts';
-import { anything, content, count, descriptor, maybe, numberOrText, owner, time, view, views } from './argument-checks.ts';
+import {
+  anything,
+  content,
+  count,
+  descriptor,
+  maybe,
+  numberOrText,
+  owner,
+  time,
+  view,
+  views,
+} from './argument-checks.ts';
 import { type CallSpec, changingTwin } from './node-call.ts';
 import type { Twin } from './signatures.ts';
 
@@ -29,7 +40,13 @@ export interface BytesRead<B> {
   readonly buffer: B;
 }
 interface Read {
-  <B extends View>(fd: number, buffer: B, offset: number, length?: number, position?: fs.ReadPosition | null): Op<BytesRead<B>>;
+  <B extends View>(
+    fd: number,
+    buffer: B,
+    offset: number,
+    length?: number,
+    position?: fs.ReadPosition | null,
+  ): Op<BytesRead<B>>;
   <B extends View>(fd: number, buffer: B, place?: ReadPlace): Op<BytesRead<B>>;
   <B extends View = Buffer>(fd: number, place?: ReadPlace & { readonly buffer?: B }): Op<BytesRead<B>>;
 }
@@ -59,9 +76,11 @@ export const readSync: ReadSync = changingTwin({
   checks: [descriptor, view, ...reading.checks.slice(2)],
 });
 
-interface Readv {
-  <B extends readonly View[]>(fd: number, buffers: B, position?: number | null): Op<{ bytesRead: number; buffers: B }>;
-}
+type Readv = <B extends readonly View[]>(
+  fd: number,
+  buffers: B,
+  position?: number | null,
+) => Op<{ bytesRead: number; buffers: B }>;
 type ReadvSync = (fd: number, buffers: readonly View[], position?: number | null) => Op<number>;
 const readingMany = plain(real.readv, descriptor, views, maybe(count));
 export const readv: Readv = changingTwin({ name: 'fs.readv', ...readingMany, names: ['bytesRead', 'buffers'] });
@@ -90,13 +109,11 @@ const writing = plain(real.write, descriptor, content, maybe(anything), maybe(an
 export const write: Write = changingTwin({ name: 'fs.write', ...writing, names: ['bytesWritten', 'buffer'] });
 export const writeSync: Twin<typeof fs.writeSync, 'sync', 'op'> = changingTwin({ name: 'fs.writeSync', ...writing });
 
-interface Writev {
-  <B extends readonly View[]>(
-    fd: number,
-    buffers: B,
-    position?: number | null,
-  ): Op<{ bytesWritten: number; buffers: B }>;
-}
+type Writev = <B extends readonly View[]>(
+  fd: number,
+  buffers: B,
+  position?: number | null,
+) => Op<{ bytesWritten: number; buffers: B }>;
 const writingMany = plain(real.writev, descriptor, views, maybe(count));
 export const writev: Writev = changingTwin({
   name: 'fs.writev',

@@ -12,7 +12,16 @@ import { codeOf } from '../../io/errors.ts';
 import { settle } from '../../io/files-call.ts';
 import { eitherSignal } from '../../io/files-look.ts';
 import { namedOptions } from '../../io/files-path.ts';
-import { anything, count, descriptor, maybe, numberOrText, options, path, pathOrDescriptor } from './argument-checks.ts';
+import {
+  anything,
+  count,
+  descriptor,
+  maybe,
+  numberOrText,
+  options,
+  path,
+  pathOrDescriptor,
+} from './argument-checks.ts';
 import { type CallSpec, eitherTwin, lookingTwin } from './node-call.ts';
 import type { Twin } from './signatures.ts';
 
@@ -169,10 +178,7 @@ interface Glob {
     pattern: string | readonly string[],
     options?: GlobOptions & { readonly withFileTypes?: false | undefined },
   ): Waitable<string[]>;
-  (
-    pattern: string | readonly string[],
-    options: GlobOptions & { readonly withFileTypes: true },
-  ): Waitable<fs.Dirent[]>;
+  (pattern: string | readonly string[], options: GlobOptions & { readonly withFileTypes: true }): Waitable<fs.Dirent[]>;
 }
 const { glob: findAll } = real as Newer;
 const finding: Pick<CallSpec, 'checks' | 'call' | 'since' | 'start'> = {
