@@ -163,7 +163,7 @@ interface Newer {
   readonly getMacs?: () => string[];
   readonly parsePKCS12?: (bundle: NodeJS.ArrayBufferView, options?: object) => object;
 }
-const newer: Newer = real as Newer;
+const newer: Newer = real as unknown as Newer;
 
 const agree = newer.diffieHellman;
 type DiffieHellman = (keys: {

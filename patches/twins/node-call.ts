@@ -111,9 +111,12 @@ export function withoutInnerFrames(error: unknown): unknown {
   const frames = error.stack.split('\n').filter((line) => FRAME.test(line));
   const ours = frames.findIndex((line) => OUR_FRAME.test(line));
   const theirs = ours < 0 ? frames : frames.slice(0, ours);
-  if (theirs.length > 0 && theirs.every((line) => INNER_FRAME.test(line)))
-    Object.defineProperty(error, 'stack', { value: String(error), writable: true, configurable: true });
-  return error;
+  return theirs.length > 0 && theirs.every((line) => INNER_FRAME.test(line)) ? withoutStack(error) : error;
+}
+
+/** `error` without its stack: the wait gives it that of who waited. */
+export function withoutStack(error: Error): Error {
+  return Object.defineProperty(error, 'stack', { value: String(error), writable: true, configurable: true });
 }
 
 /** What is thrown for a function that this Node does not have. */
