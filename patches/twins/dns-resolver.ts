@@ -20,7 +20,7 @@ import { absent } from './node-call.ts';
 import type { Twin } from './signatures.ts';
 
 // Taken at load: patches never reach us.
-const { Resolver: Channel, getServers: getDefaultServers } = dns;
+const { Resolver: Channel } = dns;
 
 /** The types of records that resolve() takes, and the method for each. */
 const METHODS: ReadonlyMap<string, string> = new Map([
@@ -113,7 +113,8 @@ export const defaultAsker: Asker = {
   asking: new Set(),
   open: () => {
     const channel = new Channel();
-    const servers = getDefaultServers();
+    // Not taken at load: dns.setServers() puts another function in its place.
+    const servers = dns.getServers();
     if (servers.length > 0) channel.setServers(servers);
     return channel;
   },

@@ -39,7 +39,6 @@ export {
   FILE,
   FORMERR,
   getDefaultResultOrder,
-  getServers,
   LOADIPHLPAPI,
   NODATA,
   NOMEM,
@@ -60,6 +59,9 @@ export { Resolver, type ResolverOptions, type TlsaRecord } from './dns-resolver.
 
 // Taken at load: patches never reach us.
 const { lookup: nodeLookup, lookupService: nodeLookupService, getDefaultResultOrder: defaultOrder } = dns;
+
+/** The servers that resolve functions ask. Not passed through: Node puts another function in its place at setServers(). */
+export const getServers: typeof dns.getServers = () => dns.getServers();
 
 /** Node's options, and how long to wait. */
 export interface LookupOptions extends dns.LookupOptions {
@@ -115,7 +117,10 @@ function orderOf(given: LookupOptions, where: string): string | undefined {
 }
 
 function asksNode(given: LookupOptions, order: string | undefined): boolean {
-  return (own<number>(given, 'hints') ?? 0) !== 0 || (order === 'verbatim' && defaultOrder() !== 'verbatim');
+  const hints = own<number>(given, 'hints') ?? 0;
+  if ((hints & ~(dns.ADDRCONFIG | dns.ALL | dns.V4MAPPED)) !== 0 || typeof hints !== 'number')
+    throw typeError(`dns.lookup: hints must be made of ADDRCONFIG, ALL and V4MAPPED, not ${shownValue(hints)}`);
+  return hints !== 0 || (order === 'verbatim' && defaultOrder() !== 'verbatim');
 }
 
 function directLookup(host: string, options: object, all: boolean): Waitable<unknown> {
