@@ -222,7 +222,12 @@ class Question extends LineWait<string> {
       else ticket.resolve(line);
     };
     this.wait(ticket, settle, () => controller.abort());
-    ask.call(lines.of, this.#query, { signal: controller.signal }, (line) => lines.waiting?.settle(line));
+    try {
+      ask.call(lines.of, this.#query, { signal: controller.signal }, (line) => lines.waiting?.settle(line));
+    } catch (error) {
+      lines.waiting = undefined;
+      throw error;
+    }
   }
 }
 
