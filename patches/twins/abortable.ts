@@ -9,7 +9,7 @@ import { typeError } from '../../core/bad-argument.ts';
 import type { Greenlet } from '../../core/greenlet.ts';
 import type { Waitable, WaitDescription } from '../../core/op.ts';
 import { LAZY, type Outcome } from '../../core/status.ts';
-import { created } from '../../core/unstarted.ts';
+import { created, used } from '../../core/unstarted.ts';
 import { Wait } from '../../core/wait.ts';
 import type { Waiter } from '../../core/wait-list.ts';
 import { shownValue } from '../../io/address.ts';
@@ -22,9 +22,9 @@ export function abortError(signal: AbortSignal): Error {
 }
 
 class AbortableWait<T> extends Wait<T> {
-  readonly #inner: Wait<T>;
+  readonly #inner: Waitable<T>;
   readonly #signal: AbortSignal;
-  constructor(inner: Wait<T>, signal: AbortSignal) {
+  constructor(inner: Waitable<T>, signal: AbortSignal) {
     super();
     this.#inner = inner;
     this.#signal = signal;
@@ -36,7 +36,7 @@ class AbortableWait<T> extends Wait<T> {
   }
 
   enlist(waiter: Waiter): void {
-    waiter.value = new Enlisted(waiter, this.#inner as Wait<unknown>, this.#signal);
+    waiter.value = new Enlisted(waiter, this.#inner, this.#signal);
   }
 
   retract(waiter: Waiter): void {
@@ -51,7 +51,7 @@ class AbortableWait<T> extends Wait<T> {
 class Enlisted implements ArmGroup {
   readonly waiter: Waiter;
   readonly #arm: Arm = new Arm(this, 0);
-  readonly #inner: Wait<unknown>;
+  readonly #inner: Waitable<unknown>;
   readonly #signal: AbortSignal;
   readonly #onAbort = (): void => {
     this.retract();
@@ -60,7 +60,7 @@ class Enlisted implements ArmGroup {
     this.waiter.owner().scope.scheduler.timersChanged();
   };
 
-  constructor(waiter: Waiter, inner: Wait<unknown>, signal: AbortSignal) {
+  constructor(waiter: Waiter, inner: Waitable<unknown>, signal: AbortSignal) {
     this.waiter = waiter;
     this.#inner = inner;
     this.#signal = signal;
@@ -84,5 +84,6 @@ export function abortable<T>(wait: Waitable<T>, signal: unknown, where: string):
   if (signal === undefined) return wait;
   if (!(signal instanceof AbortSignal))
     throw typeError(`${where}: signal must be an AbortSignal, not ${shownValue(signal)}`);
-  return created(new AbortableWait(wait as Waitable<T> & Wait<T>, signal));
+  used(wait);
+  return created(new AbortableWait(wait, signal));
 }

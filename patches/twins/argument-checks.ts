@@ -93,6 +93,9 @@ export const largeNumber: Check = (value, where) => (typeof value === 'bigint' ?
 /** An object of options, or what some functions take in its place: an encoding, a mode. */
 export const options: Check = ownOptions;
 
+/** Bytes that can be written into, or an object that has them as `buffer`. */
+export const viewOrOptions: Check = (value, where) => (ArrayBuffer.isView(value) ? value : options(value, where));
+
 /** Whatever Node takes. */
 export const anything: Check = (value) => value;
 

@@ -9,14 +9,12 @@
 
 import dns from 'node:dns';
 import { rangeError, typeError } from '../../core/bad-argument.ts';
-import { MappedWait } from '../../core/mapped.ts';
 import type { Waitable } from '../../core/op.ts';
-import { created } from '../../core/unstarted.ts';
-import type { Wait } from '../../core/wait.ts';
 import { checkHost, checkOptions, checkPort, familyOf, own, shownValue } from '../../io/address.ts';
 import { type LookupAddress, lookup as limitedLookup } from '../../io/dns-lookup.ts';
 import { codeOf, DnsError } from '../../io/errors.ts';
 import { looking } from '../../io/files-call.ts';
+import { converted } from './converted.ts';
 import { defaultAsker, methodFor, query, type TlsaRecord } from './dns-resolver.ts';
 import { lookingTwin, withoutStack } from './node-call.ts';
 import type { Twin } from './signatures.ts';
@@ -104,8 +102,7 @@ export const lookup: Lookup = ((host: string, options?: LookupOptions | number) 
   if (asksNode(given, order)) return directLookup(checkHost(host, where), { ...given, family, all: true }, all);
   const timeoutMs = own<number>(given, 'timeoutMs');
   const limit = timeoutMs === undefined ? {} : { timeoutMs };
-  const found = limitedLookup(host, { family, all: true, ...limit }) as Waitable<Addresses> & Wait<Addresses>;
-  return picked(found, all, order);
+  return picked(limitedLookup(host, { family, all: true, ...limit }), all, order);
 }) as Lookup;
 
 function orderOf(given: LookupOptions, where: string): string | undefined {
@@ -133,17 +130,17 @@ function directLookup(host: string, options: object, all: boolean): Waitable<unk
         else done(withoutStack(new DnsError(host, codeOf(error) ?? 'ENOTFOUND', error)));
       }),
   });
-  return picked(asked as Waitable<Addresses> & Wait<Addresses>, all, undefined);
+  return picked(asked, all, undefined);
 }
 
-function picked(found: Wait<Addresses>, all: boolean, order: string | undefined): Waitable<unknown> {
+function picked(found: Waitable<Addresses>, all: boolean, order: string | undefined): Waitable<unknown> {
   const first = order === 'ipv4first' ? 4 : order === 'ipv6first' ? 6 : 0;
   const value = (addresses: Addresses): unknown => {
     const sorted =
       first === 0 ? addresses : [...addresses].sort((a, b) => Number(b.family === first) - Number(a.family === first));
     return all ? sorted : sorted[0];
   };
-  return created(new MappedWait(found, { value, recover: () => undefined }));
+  return converted(found, value);
 }
 
 /** Find the name of an address and of a port: `{hostname, service}`. Switches. @throws Error of Node's (ENOTFOUND, ...). @throws TypeError at the call. */

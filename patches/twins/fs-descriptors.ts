@@ -13,9 +13,11 @@ import {
   descriptor,
   maybe,
   numberOrText,
+  options,
   owner,
   time,
   view,
+  viewOrOptions,
   views,
 } from './argument-checks.ts';
 import { type CallSpec, changingTwin } from './node-call.ts';
@@ -65,7 +67,7 @@ function startRead(args: readonly unknown[], done: Callback): void {
   (real.read as (...all: unknown[]) => void)(...given, done);
 }
 const reading: Spec = {
-  checks: [descriptor, maybe(anything), maybe(anything), maybe(count), maybe(anything)],
+  checks: [descriptor, maybe(viewOrOptions), maybe(options), maybe(count), maybe(anything)],
   call: real.read,
   start: startRead,
 };
@@ -105,7 +107,7 @@ interface Write {
   ): Op<BytesWritten<B>>;
   (fd: number, text: string, position?: number | null, encoding?: BufferEncoding | null): Op<BytesWritten<string>>;
 }
-const writing = plain(real.write, descriptor, content, maybe(anything), maybe(anything), maybe(count));
+const writing = plain(real.write, descriptor, content, maybe(options), maybe(options), maybe(count));
 export const write: Write = changingTwin({ name: 'fs.write', ...writing, names: ['bytesWritten', 'buffer'] });
 export const writeSync: Twin<typeof fs.writeSync, 'sync', 'op'> = changingTwin({ name: 'fs.writeSync', ...writing });
 

@@ -6,15 +6,12 @@
 // Unlike Node's Dir it is closed as soon as its end has been read, may be closed again, and is read by one greenlet at a time.
 
 import type { Dirent, OpenDirOptions, PathLike } from 'node:fs';
-import { MappedWait } from '../../core/mapped.ts';
 import type { Waitable } from '../../core/op.ts';
-import { created } from '../../core/unstarted.ts';
-import type { Wait } from '../../core/wait.ts';
 import { blockingPoint } from '../../io/files-call.ts';
 import { type Directory, opendir as openDirectory } from '../../io/files-directory.ts';
 import type { FilePath } from '../../io/files-path.ts';
+import { converted } from './converted.ts';
 
-const fails = (): undefined => undefined;
 type Step = IteratorResult<Dirent, undefined>;
 
 /** An open folder. opendir() makes them. It can be given to `forEach`. */
@@ -37,8 +34,7 @@ export class Dir {
    * Switches. If it throws, none was taken. @throws Error of Node's. @throws BusyError if another greenlet is reading. @throws ClosedError after close().
    */
   read(): Waitable<Dirent | null> {
-    const next = this.#directory.next() as Waitable<Step> & Wait<Step>;
-    return created(new MappedWait(next, { value: (step) => (step.done === true ? null : step.value), recover: fails }));
+    return converted(this.#directory.next(), (step) => (step.done === true ? null : step.value));
   }
 
   /** As read(). */
@@ -75,8 +71,7 @@ export class Dir {
 type OpenDir = (path: PathLike, options?: OpenDirOptions) => Waitable<Dir>;
 
 function opener(path: PathLike, options?: OpenDirOptions): Waitable<Dir> {
-  const opened = openDirectory(path as FilePath, options) as Waitable<Directory> & Wait<Directory>;
-  return created(new MappedWait(opened, { value: (directory) => new Dir(directory), recover: fails }));
+  return converted(openDirectory(path as FilePath, options), (directory) => new Dir(directory));
 }
 
 /**

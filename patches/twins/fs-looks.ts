@@ -148,8 +148,8 @@ const reading: Pick<CallSpec, 'checks' | 'call' | 'start' | 'abortable'> = {
   },
 };
 const ofDescriptor = ([file]: readonly unknown[]): boolean => typeof file === 'number';
-type ReadFile = Twin<typeof fs.readFile.__promisify__, 'promise', 'wait on a path'> &
-  Twin<typeof fs.readFile.__promisify__, 'promise', 'op on a descriptor'>;
+type ReadFile = Twin<typeof fs.readFile, 'callback', 'wait on a path'> &
+  Twin<typeof fs.readFile, 'callback', 'op on a descriptor'>;
 type ReadFileSync = Twin<typeof fs.readFileSync, 'sync', 'wait on a path'> &
   Twin<typeof fs.readFileSync, 'sync', 'op on a descriptor'>;
 export const readFile: ReadFile = eitherTwin({ name: 'fs.readFile', ...reading }, ofDescriptor);

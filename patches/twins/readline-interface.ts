@@ -11,13 +11,13 @@ import readline from 'node:readline';
 import { BusyError, ClosedError } from '../../core/errors.ts';
 import { ExternalWait, type Ticket } from '../../core/external.ts';
 import { readyResult } from '../../core/kernel.ts';
-import { MappedWait } from '../../core/mapped.ts';
 import type { Waitable, WaitDescription } from '../../core/op.ts';
 import { created } from '../../core/unstarted.ts';
 import type { Waiter } from '../../core/wait-list.ts';
 import { checkOptions, own } from '../../io/address.ts';
 import { abortable } from './abortable.ts';
 import { text } from './argument-checks.ts';
+import { converted } from './converted.ts';
 
 const MOST_KEPT = 1024;
 
@@ -72,7 +72,7 @@ export class Interface extends NodeInterface {
   next(): Waitable<Step> {
     const value = (line: string | null): Step =>
       line === null ? { done: true, value: undefined } : { done: false, value: line };
-    return created(new MappedWait(new NextLine(this.#lines), { value, recover: () => undefined }));
+    return converted(new NextLine(this.#lines), value);
   }
 
   /** What a loop that is left calls: close it. */

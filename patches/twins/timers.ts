@@ -8,13 +8,11 @@
 // clearTimeout, clearInterval and clearImmediate are Node's own, for timers that other code has made: an Op is ended by a kill, a timeout or its signal.
 
 import { typeError } from '../../core/bad-argument.ts';
-import { MappedWait } from '../../core/mapped.ts';
 import { nameOf, type Waitable } from '../../core/op.ts';
 import { requireMs, sleep, yieldNow } from '../../core/sleep.ts';
-import { created } from '../../core/unstarted.ts';
-import type { Wait } from '../../core/wait.ts';
 import { checkOptions, own } from '../../io/address.ts';
 import { abortable } from './abortable.ts';
+import { converted } from './converted.ts';
 import { Interval } from './interval.ts';
 
 export { clearImmediate, clearInterval, clearTimeout, promises } from 'node:timers';
@@ -46,8 +44,11 @@ function signalOf(options: TimerOptions | undefined, where: string): AbortSignal
 }
 
 function returning<T>(wait: Waitable<void>, value: T, options: TimerOptions | undefined, where: string): Waitable<T> {
-  const mapped = new MappedWait(wait as Waitable<void> & Wait<void>, { value: () => value, recover: () => undefined });
-  return abortable(created(mapped), signalOf(options, where), where);
+  return abortable(
+    converted(wait, () => value),
+    signalOf(options, where),
+    where,
+  );
 }
 
 /**
