@@ -75,9 +75,10 @@ export class Interface extends NodeInterface {
     return converted(new NextLine(this.#lines), value);
   }
 
-  /** What a loop that is left calls: close it. */
+  /** What a loop that is left calls: close it, and drop the lines that have been kept. */
   return(): Step {
     this.close();
+    this.#lines.drop();
     return { done: true, value: undefined };
   }
 
@@ -126,6 +127,10 @@ class Lines {
       this.of.resume();
     }
     return line;
+  }
+
+  drop(): void {
+    this.#kept.length = 0;
   }
 
   requireFree(what: string): void {

@@ -70,8 +70,10 @@ const pipeAll = pipe as (...parts: unknown[]) => Promise<unknown>;
  * @see https://nodejs.org/api/stream.html#streampipelinesource-transforms-destination-options
  */
 export const pipeline: Pipeline = ((...given: unknown[]) => {
-  const parts = Array.isArray(given[0]) && given.length <= 2 ? [...(given[0] as unknown[]), ...given.slice(1)] : given;
-  const options = isPart(parts.at(-1)) ? {} : checkOptions(parts.pop() as PipelineOptions, 'stream.pipeline');
+  const last = given.at(-1);
+  const options = isPart(last) ? {} : checkOptions(last as PipelineOptions, 'stream.pipeline');
+  const listed = isPart(last) ? given : given.slice(0, -1);
+  const parts: readonly unknown[] = listed.length === 1 && Array.isArray(listed[0]) ? [...listed[0]] : listed;
   if (parts.length < 2)
     throw typeError('stream.pipeline takes a source and where to: two streams or more', 'ERR_MISSING_ARGS');
   const run = (): Waitable<unknown> =>
@@ -94,7 +96,7 @@ const MARKS = ['pipe', 'write', 'getReader', 'getWriter', Symbol.iterator, Symbo
 
 /** Is it part of a pipeline, and not its options? */
 function isPart(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return value !== undefined;
+  if (typeof value !== 'object' || value === null) return value !== undefined && value !== null;
   return MARKS.some((mark) => mark in value);
 }
 
@@ -138,8 +140,7 @@ class Finished extends ExternalWait<void> {
  * @see https://nodejs.org/api/stream.html#streamfinishedstream-options-callback
  */
 export function finished(of: Streams, options: FinishedOptions = {}): Waitable<void> {
-  if (!isPart(of) || typeof of === 'string' || typeof of === 'function')
-    throw typeError('stream.finished takes a stream');
+  if (typeof of !== 'object' || !isPart(of)) throw typeError('stream.finished takes a stream');
   return created(new Finished(of, { ...checkOptions(options, 'stream.finished') }));
 }
 
