@@ -15,6 +15,7 @@ import type { Done } from '../../io/callback.ts';
 import { bytes, count, key, largeNumber, maybe, options, text, view, whole } from './argument-checks.ts';
 import type { ManyOverloads } from './key-pair-signatures.ts';
 import { type CallSpec, changingTwin, lookingTwin } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
 export {
@@ -62,8 +63,7 @@ export {
   X509Certificate,
 } from 'node:crypto';
 
-// Taken at load: patches never reach us.
-const real = { ...crypto };
+const real = realModule('crypto', crypto);
 
 type Spec = Omit<CallSpec, 'name'>;
 const plain = (call: CallSpec['call'], ...checks: CallSpec['checks']): Spec => ({ checks, call });

@@ -17,10 +17,10 @@ import { Resolver as CheckingResolver } from '../../io/dns-resolver.ts';
 import { codeOf, DnsError } from '../../io/errors.ts';
 import { text } from './argument-checks.ts';
 import { absent } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
-// Taken at load: patches never reach us.
-const { Resolver: Channel } = dns;
+const { Resolver: Channel } = realModule('dns', dns);
 
 /** The types of records that resolve() takes, and the method for each. */
 const METHODS: ReadonlyMap<string, string> = new Map([

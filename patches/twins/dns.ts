@@ -17,6 +17,7 @@ import { looking } from '../../io/files-call.ts';
 import { converted } from './converted.ts';
 import { defaultAsker, methodFor, query, type TlsaRecord } from './dns-resolver.ts';
 import { lookingTwin, withoutStack } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
 export {
@@ -55,8 +56,11 @@ export {
 export type { LookupAddress } from '../../io/dns-lookup.ts';
 export { Resolver, type ResolverOptions, type TlsaRecord } from './dns-resolver.ts';
 
-// Taken at load: patches never reach us.
-const { lookup: nodeLookup, lookupService: nodeLookupService, getDefaultResultOrder: defaultOrder } = dns;
+const {
+  lookup: nodeLookup,
+  lookupService: nodeLookupService,
+  getDefaultResultOrder: defaultOrder,
+} = realModule('dns', dns);
 
 /** The servers that resolve functions ask. Not passed through: Node puts another function in its place at setServers(). */
 export const getServers: typeof dns.getServers = () => dns.getServers();

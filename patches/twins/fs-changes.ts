@@ -21,10 +21,10 @@ import {
   time,
 } from './argument-checks.ts';
 import { type CallSpec, changingTwin } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
-// Taken at load: patches never reach us.
-const real = { ...fs };
+const real = realModule('fs', fs);
 const { cp: copyTree } = fsPromises;
 
 type Spec = Omit<CallSpec, 'name'>;

@@ -21,10 +21,10 @@ import {
   views,
 } from './argument-checks.ts';
 import { type CallSpec, changingTwin } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
-// Taken at load: patches never reach us.
-const real = { ...fs };
+const real = realModule('fs', fs);
 
 type Spec = Omit<CallSpec, 'name'>;
 type View = NodeJS.ArrayBufferView;

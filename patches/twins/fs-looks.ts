@@ -23,10 +23,10 @@ import {
   pathOrDescriptor,
 } from './argument-checks.ts';
 import { type CallSpec, eitherTwin, lookingTwin } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
-// Taken at load: patches never reach us.
-const real = { ...fs };
+const real = realModule('fs', fs);
 const { native } = fs.realpath;
 const { readdir: listBelow } = fsPromises;
 

@@ -3,8 +3,6 @@
 // Not for what keeps state between calls (resolvers, interfaces, folders): those have files of their own. How a call is given up, and which finish first, is that of
 // `files` (io/files-call.ts): most calls run in libuv's thread pool, which takes none back.
 //
-// Node's functions are taken when a twin is made, at load: patches never reach them.
-//
 // Invariants:
 //   an Op may be started again and again: each start calls Node anew, with the arguments as they were at the call
 //   an error whose stack shows nothing but Node's inside gets that of the greenlet that waited

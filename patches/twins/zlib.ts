@@ -12,6 +12,7 @@ import zlib from 'node:zlib';
 import type { Waitable } from '../../core/op.ts';
 import { bytes, maybe, options } from './argument-checks.ts';
 import { type CallSpec, lookingTwin } from './node-call.ts';
+import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
 export {
@@ -37,6 +38,8 @@ export {
   Unzip,
 } from 'node:zlib';
 
+const real = realModule('zlib', zlib);
+
 const make = <F>(name: string, call: CallSpec['call'], since?: string): F =>
   lookingTwin<F>({
     name: `zlib.${name}`,
@@ -45,35 +48,35 @@ const make = <F>(name: string, call: CallSpec['call'], since?: string): F =>
     ...(since === undefined ? {} : { since }),
   });
 
-export const deflate: Twin<typeof zlib.deflate.__promisify__, 'promise'> = make('deflate', zlib.deflate);
-export const deflateSync: Twin<typeof zlib.deflateSync, 'sync'> = make('deflateSync', zlib.deflate);
-export const deflateRaw: Twin<typeof zlib.deflateRaw.__promisify__, 'promise'> = make('deflateRaw', zlib.deflateRaw);
-export const deflateRawSync: Twin<typeof zlib.deflateRawSync, 'sync'> = make('deflateRawSync', zlib.deflateRaw);
-export const gzip: Twin<typeof zlib.gzip.__promisify__, 'promise'> = make('gzip', zlib.gzip);
-export const gzipSync: Twin<typeof zlib.gzipSync, 'sync'> = make('gzipSync', zlib.gzip);
-export const gunzip: Twin<typeof zlib.gunzip.__promisify__, 'promise'> = make('gunzip', zlib.gunzip);
-export const gunzipSync: Twin<typeof zlib.gunzipSync, 'sync'> = make('gunzipSync', zlib.gunzip);
-export const inflate: Twin<typeof zlib.inflate.__promisify__, 'promise'> = make('inflate', zlib.inflate);
-export const inflateSync: Twin<typeof zlib.inflateSync, 'sync'> = make('inflateSync', zlib.inflate);
-export const inflateRaw: Twin<typeof zlib.inflateRaw.__promisify__, 'promise'> = make('inflateRaw', zlib.inflateRaw);
-export const inflateRawSync: Twin<typeof zlib.inflateRawSync, 'sync'> = make('inflateRawSync', zlib.inflateRaw);
-export const unzip: Twin<typeof zlib.unzip.__promisify__, 'promise'> = make('unzip', zlib.unzip);
-export const unzipSync: Twin<typeof zlib.unzipSync, 'sync'> = make('unzipSync', zlib.unzip);
+export const deflate: Twin<typeof zlib.deflate.__promisify__, 'promise'> = make('deflate', real.deflate);
+export const deflateSync: Twin<typeof zlib.deflateSync, 'sync'> = make('deflateSync', real.deflate);
+export const deflateRaw: Twin<typeof zlib.deflateRaw.__promisify__, 'promise'> = make('deflateRaw', real.deflateRaw);
+export const deflateRawSync: Twin<typeof zlib.deflateRawSync, 'sync'> = make('deflateRawSync', real.deflateRaw);
+export const gzip: Twin<typeof zlib.gzip.__promisify__, 'promise'> = make('gzip', real.gzip);
+export const gzipSync: Twin<typeof zlib.gzipSync, 'sync'> = make('gzipSync', real.gzip);
+export const gunzip: Twin<typeof zlib.gunzip.__promisify__, 'promise'> = make('gunzip', real.gunzip);
+export const gunzipSync: Twin<typeof zlib.gunzipSync, 'sync'> = make('gunzipSync', real.gunzip);
+export const inflate: Twin<typeof zlib.inflate.__promisify__, 'promise'> = make('inflate', real.inflate);
+export const inflateSync: Twin<typeof zlib.inflateSync, 'sync'> = make('inflateSync', real.inflate);
+export const inflateRaw: Twin<typeof zlib.inflateRaw.__promisify__, 'promise'> = make('inflateRaw', real.inflateRaw);
+export const inflateRawSync: Twin<typeof zlib.inflateRawSync, 'sync'> = make('inflateRawSync', real.inflateRaw);
+export const unzip: Twin<typeof zlib.unzip.__promisify__, 'promise'> = make('unzip', real.unzip);
+export const unzipSync: Twin<typeof zlib.unzipSync, 'sync'> = make('unzipSync', real.unzip);
 export const brotliCompress: Twin<typeof zlib.brotliCompress.__promisify__, 'promise'> = make(
   'brotliCompress',
-  zlib.brotliCompress,
+  real.brotliCompress,
 );
 export const brotliCompressSync: Twin<typeof zlib.brotliCompressSync, 'sync'> = make(
   'brotliCompressSync',
-  zlib.brotliCompress,
+  real.brotliCompress,
 );
 export const brotliDecompress: Twin<typeof zlib.brotliDecompress.__promisify__, 'promise'> = make(
   'brotliDecompress',
-  zlib.brotliDecompress,
+  real.brotliDecompress,
 );
 export const brotliDecompressSync: Twin<typeof zlib.brotliDecompressSync, 'sync'> = make(
   'brotliDecompressSync',
-  zlib.brotliDecompress,
+  real.brotliDecompress,
 );
 
 interface ZstdOptions {
@@ -107,7 +110,7 @@ interface Newer {
   readonly ZipEntry?: Unknown;
   readonly ZipFile?: Unknown;
 }
-const newer: Newer = zlib as unknown as Newer;
+const newer: Newer = real as unknown as Newer;
 
 /** The names of zlib's results by number, and the numbers by name. */
 export const codes: Readonly<Record<string, string | number>> = newer.codes;
