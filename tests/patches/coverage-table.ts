@@ -10,7 +10,7 @@ export type Row = readonly [kind: Kind, why?: string];
 export type Table = Record<string, Record<string, Row>>;
 
 /** Where the tables are, one for each Node. */
-export const folder: string = path.join(import.meta.dirname, 'coverage');
+export const folder: string = path.join(import.meta.dirname, 'twin-tables');
 
 /** The modules whose twins are written. */
 export const written: readonly ModuleName[] = moduleNames.filter((name) => !pending.includes(name));
