@@ -7,7 +7,8 @@ import { samples } from './coverage-samples.ts';
 
 export type Kind = 'Op' | 'class of Ops' | 'passed through' | 'left out';
 export type Row = readonly [kind: Kind, why?: string];
-export type Table = Record<string, Record<string, Row>>;
+/** By module and name: `Op`, or `left out: why`. */
+export type Table = Record<string, Record<string, string>>;
 
 /** Where the tables are, one for each Node. */
 export const folder: string = path.join(import.meta.dirname, 'twin-tables');
@@ -82,14 +83,14 @@ export async function tableOfThisNode(): Promise<{ table: Table; faults: string[
   const table: Table = {};
   const faults: string[] = [];
   for (const module of written) {
-    const rows: Record<string, Row> = {};
+    const rows: Record<string, string> = {};
     const twin = await twinOf(module);
     const nodes = await nodeModule(module);
     for (const name of Object.keys(nodes).sort()) {
       if (typeof nodes[name] === 'function' || nodes[name] === undefined) {
         const row = rowOf(module, name, nodes[name], twin);
         if (typeof row === 'string') faults.push(row);
-        else rows[name] = row;
+        else rows[name] = row.join(': ');
       } else if (twin[name] !== nodes[name]) {
         faults.push(`${module}.${name} is no function, and not the same in the twin`);
       }
@@ -145,8 +146,8 @@ function pageRow(name: string, module: string, tables: ReadonlyMap<number, Table
   const nodes = [...tables.keys()];
   const having = nodes.filter((node) => tables.get(node)?.[module]?.[name] !== undefined);
   const newest = having.at(-1) as number;
-  const [kind, why = ''] = (tables.get(newest) as Table)[module]?.[name] ?? ['left out'];
-  return `| \`${name}\` | ${kind} | ${why} | ${having.length === nodes.length ? '' : having.join(', ')} |`;
+  const [kind, ...why] = ((tables.get(newest) as Table)[module]?.[name] ?? 'left out').split(': ');
+  return `| \`${name}\` | ${kind} | ${why.join(': ')} | ${having.length === nodes.length ? '' : having.join(', ')} |`;
 }
 
 function listed(values: readonly number[]): string {
