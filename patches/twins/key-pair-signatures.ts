@@ -1,10 +1,10 @@
-// key-pair-signatures.ts: the type of crypto.generateKeyPair's twin, which has an overload for each kind of key and of encoding: forty.
+// key-pair-signatures.ts: the type of crypto.generateKeyPair's twin, which has an overload for each kind of key and of encoding: forty and more.
 //
-// It is `Signatures` (signatures.ts) for that one function, which would see only the last ten. Read it as a loop.
+// It is `Twin` (signatures.ts) for that one function, of which it would see only the last ten. Read it as a loop: written as one over a list, it is too deep for the compiler.
 
-import type { Overloads } from './signatures.ts';
+import type { Waitable } from '../../core/op.ts';
 
-/** The twin of a function with up to forty overloads that return promises. */
+/** The twin of a function with up to sixty-four overloads that return promises. */
 export type ManyOverloads<F> = F extends {
   (...args: infer A0): infer R0;
   (...args: infer A1): infer R1;
@@ -46,49 +46,99 @@ export type ManyOverloads<F> = F extends {
   (...args: infer A37): infer R37;
   (...args: infer A38): infer R38;
   (...args: infer A39): infer R39;
+  (...args: infer A40): infer R40;
+  (...args: infer A41): infer R41;
+  (...args: infer A42): infer R42;
+  (...args: infer A43): infer R43;
+  (...args: infer A44): infer R44;
+  (...args: infer A45): infer R45;
+  (...args: infer A46): infer R46;
+  (...args: infer A47): infer R47;
+  (...args: infer A48): infer R48;
+  (...args: infer A49): infer R49;
+  (...args: infer A50): infer R50;
+  (...args: infer A51): infer R51;
+  (...args: infer A52): infer R52;
+  (...args: infer A53): infer R53;
+  (...args: infer A54): infer R54;
+  (...args: infer A55): infer R55;
+  (...args: infer A56): infer R56;
+  (...args: infer A57): infer R57;
+  (...args: infer A58): infer R58;
+  (...args: infer A59): infer R59;
+  (...args: infer A60): infer R60;
+  (...args: infer A61): infer R61;
+  (...args: infer A62): infer R62;
+  (...args: infer A63): infer R63;
 }
-  ? [
-      [A0, R0],
-      [A1, R1],
-      [A2, R2],
-      [A3, R3],
-      [A4, R4],
-      [A5, R5],
-      [A6, R6],
-      [A7, R7],
-      [A8, R8],
-      [A9, R9],
-      [A10, R10],
-      [A11, R11],
-      [A12, R12],
-      [A13, R13],
-      [A14, R14],
-      [A15, R15],
-      [A16, R16],
-      [A17, R17],
-      [A18, R18],
-      [A19, R19],
-      [A20, R20],
-      [A21, R21],
-      [A22, R22],
-      [A23, R23],
-      [A24, R24],
-      [A25, R25],
-      [A26, R26],
-      [A27, R27],
-      [A28, R28],
-      [A29, R29],
-      [A30, R30],
-      [A31, R31],
-      [A32, R32],
-      [A33, R33],
-      [A34, R34],
-      [A35, R35],
-      [A36, R36],
-      [A37, R37],
-      [A38, R38],
-      [A39, R39],
-    ] extends infer S
-    ? Overloads<S, 'promise', 'wait'>
-    : never
+  ? Waits<A0, R0> &
+      Waits<A1, R1> &
+      Waits<A2, R2> &
+      Waits<A3, R3> &
+      Waits<A4, R4> &
+      Waits<A5, R5> &
+      Waits<A6, R6> &
+      Waits<A7, R7> &
+      Waits<A8, R8> &
+      Waits<A9, R9> &
+      Waits<A10, R10> &
+      Waits<A11, R11> &
+      Waits<A12, R12> &
+      Waits<A13, R13> &
+      Waits<A14, R14> &
+      Waits<A15, R15> &
+      Waits<A16, R16> &
+      Waits<A17, R17> &
+      Waits<A18, R18> &
+      Waits<A19, R19> &
+      Waits<A20, R20> &
+      Waits<A21, R21> &
+      Waits<A22, R22> &
+      Waits<A23, R23> &
+      Waits<A24, R24> &
+      Waits<A25, R25> &
+      Waits<A26, R26> &
+      Waits<A27, R27> &
+      Waits<A28, R28> &
+      Waits<A29, R29> &
+      Waits<A30, R30> &
+      Waits<A31, R31> &
+      Waits<A32, R32> &
+      Waits<A33, R33> &
+      Waits<A34, R34> &
+      Waits<A35, R35> &
+      Waits<A36, R36> &
+      Waits<A37, R37> &
+      Waits<A38, R38> &
+      Waits<A39, R39> &
+      Waits<A40, R40> &
+      Waits<A41, R41> &
+      Waits<A42, R42> &
+      Waits<A43, R43> &
+      Waits<A44, R44> &
+      Waits<A45, R45> &
+      Waits<A46, R46> &
+      Waits<A47, R47> &
+      Waits<A48, R48> &
+      Waits<A49, R49> &
+      Waits<A50, R50> &
+      Waits<A51, R51> &
+      Waits<A52, R52> &
+      Waits<A53, R53> &
+      Waits<A54, R54> &
+      Waits<A55, R55> &
+      Waits<A56, R56> &
+      Waits<A57, R57> &
+      Waits<A58, R58> &
+      Waits<A59, R59> &
+      Waits<A60, R60> &
+      Waits<A61, R61> &
+      Waits<A62, R62> &
+      Waits<A63, R63>
   : never;
+
+type Waits<A, R> = A extends readonly unknown[]
+  ? R extends Promise<infer T>
+    ? (...args: A) => Waitable<T>
+    : unknown
+  : unknown;

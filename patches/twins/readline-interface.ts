@@ -22,7 +22,7 @@ import { converted } from './converted.ts';
 const MOST_KEPT = 1024;
 
 type Step = IteratorResult<string, undefined>;
-type Inherited = Omit<readline.Interface, 'question' | typeof Symbol.asyncIterator>;
+type Inherited = Omit<readline.Interface, 'question' | typeof Symbol.asyncIterator | typeof Symbol.dispose>;
 type Arguments = [input: readline.ReadLineOptions | NodeJS.ReadableStream, ...rest: unknown[]];
 // Its methods that would not fit are taken away from the type: `question` takes a callback there.
 const NodeInterface = readline.Interface as unknown as new (...args: Arguments) => Inherited;
