@@ -5,6 +5,8 @@
 //
 // Unlike Node's Dir it is closed as soon as its end has been read, may be closed again, and is read by one greenlet at a time.
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Dirent, OpenDirOptions, PathLike } from 'node:fs';
 import type { Waitable } from '../../core/op.ts';
 import { blockingPoint } from '../../io/files-call.ts';
@@ -65,6 +67,11 @@ export class Dir {
   /** As close(). */
   closeSync(): Waitable<void> {
     return this.close();
+  }
+
+  /** `using`: close at the end of the block. */
+  [Symbol.dispose](): void {
+    this.#directory.close();
   }
 }
 

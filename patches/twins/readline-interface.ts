@@ -7,6 +7,8 @@
 //   a greenlet waits for a line   implies  no line is kept, and the interface is not closed
 //   a greenlet waits for an answer implies  Node's question is asked
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import readline from 'node:readline';
 import { BusyError, ClosedError } from '../../core/errors.ts';
 import { ExternalWait, type Ticket } from '../../core/external.ts';

@@ -463,6 +463,14 @@ describe('Dir of the twin of fs', () => {
       yield* descriptorsBackAt(open);
     }));
 
+  it('is closed by `using` too', () =>
+    run(function* () {
+      const open = descriptors();
+      const dir = yield* fs.opendir(folder);
+      dir[Symbol.dispose]();
+      yield* descriptorsBackAt(open);
+    }));
+
   it('refuses a second reader, and reads after close', () =>
     run(function* () {
       const dir = yield* fs.opendir(folder);
