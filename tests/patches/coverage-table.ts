@@ -5,7 +5,8 @@ import { isOp } from '../../core/op.ts';
 import { type ModuleName, type ModuleReasons, moduleNames, pending, reasons } from './coverage-reasons.ts';
 import { samples } from './coverage-samples.ts';
 
-export type Kind = 'Op' | 'class of Ops' | 'passed through' | 'left out';
+const KINDS = ['Op', 'class of Ops', 'passed through', 'left out'] as const;
+export type Kind = (typeof KINDS)[number];
 export type Row = readonly [kind: Kind, why?: string];
 /** By module and name: `Op`, or `left out: why`. */
 export type Table = Record<string, Record<string, string>>;
@@ -132,8 +133,9 @@ export function page(tables: ReadonlyMap<number, Table>): string {
     if (names.length === 0) continue;
     names.sort((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
     const rows = names.map((name) => pageRow(name, module, tables));
-    const ops = rows.filter((row) => row.includes('| Op |')).length;
-    const head = `\n## ${module}\n\n${ops} of ${rows.length} functions and classes are Ops.\n\n`;
+    const counts = KINDS.map((kind) => [kind, rows.filter((row) => row.includes(`| ${kind} |`)).length] as const);
+    const told = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${kind}: ${count}`);
+    const head = `\n## ${module}\n\n${told.join('; ')}.\n\n`;
     parts.push(`${head}| name | twin | why | Node |\n|---|---|---|---|\n${rows.join('\n')}\n`);
     const added = Object.entries(reasons[module].added ?? {});
     const more = added.map(([why, extra]) => `${extra.map((name) => `\`${name}\``).join(', ')} (${why})`);
