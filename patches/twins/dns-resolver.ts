@@ -17,7 +17,7 @@ import { Resolver as CheckingResolver } from '../../io/dns-resolver.ts';
 import { codeOf, DnsError } from '../../io/errors.ts';
 import { text } from './argument-checks.ts';
 import { absent } from './node-call.ts';
-import { realModule } from './real-module.ts';
+import { realMethod, realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
 const { Resolver: Channel } = realModule('dns', dns);
@@ -41,6 +41,14 @@ const METHODS: ReadonlyMap<string, string> = new Map([
 
 type Ask = (...args: unknown[]) => void;
 
+/** Those that this Node has, by name. */
+const ASKS: ReadonlyMap<string, Ask | undefined> = new Map(
+  [...METHODS.values(), 'reverse'].map((name) => [
+    name,
+    realMethod('dns', 'Resolver', Channel.prototype, name) as Ask | undefined,
+  ]),
+);
+
 /** Opens channels, and knows who asks. */
 export interface Asker {
   open(): dns.Resolver;
@@ -62,8 +70,7 @@ class Query<T> extends ExternalWait<T> {
   protected begin(ticket: Ticket<T>): void {
     const { open, asking } = this.#asker;
     const channel = open();
-    const ask = (channel as unknown as Record<string, Ask>)[this.#method] as Ask;
-    ask.call(channel, ...this.#args, (error: unknown, answer: unknown) => {
+    ASKS.get(this.#method)?.call(channel, ...this.#args, (error: unknown, answer: unknown) => {
       asking.delete(channel);
       if (error === null || error === undefined) ticket.resolve(answer as T);
       else ticket.rejectWith(() => this.#failure(error));
@@ -87,7 +94,7 @@ class Query<T> extends ExternalWait<T> {
 
 /** One query by `method`. */
 export function query<T>(asker: Asker, method: string, name: unknown, options?: unknown): Waitable<T> {
-  if (!(method in Channel.prototype)) throw absent(`dns.${method}`, 'Node 22');
+  if (ASKS.get(method) === undefined) throw absent(`dns.${method}`, 'Node 22');
   if (typeof options === 'function' || typeof name === 'function')
     throw typeError(`dns.${method} takes no callback here: \`yield* ${method}(...)\` returns the answer`);
   if (method === 'reverse') {

@@ -25,7 +25,7 @@ import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
 const real = realModule('fs', fs);
-const { cp: copyTree } = fsPromises;
+const { cp: copyTree } = realModule('fs/promises', fsPromises);
 
 type Spec = Omit<CallSpec, 'name'>;
 const plain = (call: CallSpec['call'], ...checks: CallSpec['checks']): Spec => ({ checks, call });

@@ -28,7 +28,7 @@ import type { Twin } from './signatures.ts';
 
 const real = realModule('fs', fs);
 const { native } = fs.realpath;
-const { readdir: listBelow } = fsPromises;
+const { readdir: listBelow } = realModule('fs/promises', fsPromises);
 
 const pathOptions = [path, maybe(options)];
 

@@ -15,6 +15,7 @@ import {
   spawn,
   TimeoutError,
   timeout,
+  until,
   type Waitable,
   yieldNow,
 } from 'tendril';
@@ -221,6 +222,7 @@ async function withStuckPool(body: (free: () => Op<void>) => Op<void>): Promise<
     await run(() =>
       body(function* () {
         freed = pool.free();
+        yield* until(freed);
         while (hub.stats().externalWaits + hub.stats().orphans > 0) yield* sleep(1);
       }),
     );

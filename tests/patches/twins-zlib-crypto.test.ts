@@ -2,7 +2,19 @@
 // and leave, also when no thread is free.
 import nodeCrypto from 'node:crypto';
 import nodeZlib from 'node:zlib';
-import { hub, type Op, run, select, sleep, spawn, TimeoutError, timeout, type Waitable, yieldNow } from 'tendril';
+import {
+  hub,
+  type Op,
+  run,
+  select,
+  sleep,
+  spawn,
+  TimeoutError,
+  timeout,
+  until,
+  type Waitable,
+  yieldNow,
+} from 'tendril';
 import * as crypto from 'tendril/patches/crypto';
 import * as zlib from 'tendril/patches/zlib';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -116,6 +128,7 @@ async function withStuckPool(body: (pool: StuckPool, free: () => Op<void>) => Op
     await run(() =>
       body(pool, function* () {
         freed = pool.free();
+        yield* until(freed);
         while (hub.stats().externalWaits + hub.stats().orphans > 0) yield* sleep(1);
       }),
     );
