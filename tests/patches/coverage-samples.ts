@@ -14,9 +14,9 @@ const pathAndTimes = ['a', 1, 1];
 type Samples = Readonly<Record<string, readonly unknown[]>>;
 
 export const samples: Readonly<Record<ModuleName, Samples>> = {
-  child_process: {},
-  http: {},
-  net: {},
+  child_process: { exec: one, execFile: one, spawn: one },
+  http: { get: ['http://127.0.0.1/'] },
+  net: { connect: [80], createConnection: [80] },
   crypto: {
     argon2: ['argon2id', { message: 'a', nonce: '12345678', parallelism: 1, tagLength: 8, memory: 8, passes: 1 }],
     checkPrime: [7n],
