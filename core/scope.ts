@@ -46,7 +46,7 @@ export class Scope {
   first: Greenlet | undefined = undefined;
   #last: Greenlet | undefined = undefined;
   #errors: unknown[] = [];
-  #enders: (() => void)[] | undefined = undefined;
+  #enders: ((well: boolean) => void)[] | undefined = undefined;
   readonly #drainers: WaitList = new WaitList();
   readonly #drained: Drained = new Drained(this, this.#drainers);
 
@@ -170,21 +170,21 @@ export class Scope {
         if (error instanceof OpIteratedError) this.abandon();
       }
     }
-    this.close();
+    this.close(this.#errors.length === 0 && killed === undefined);
     if (this.#errors.length > 0) throw this.#firstError();
     if (killed !== undefined) throw killed;
     return (outcome as { value: T }).value;
   }
 
-  close(): void {
+  close(well: boolean): void {
     this.state = 'closed';
-    for (const ender of this.#enders ?? []) ender();
+    for (const ender of this.#enders ?? []) ender(well);
     this.#enders = undefined;
     this.#frame?.leave();
   }
 
-  /** Have the library do `ender` when this scope has ended, all children included. It must not throw. @internal */
-  onEnd(ender: () => void): void {
+  /** Have the library do `ender` when this scope has ended, all children included, and tell it whether it ended well: nothing failed or was killed. It must not throw. @internal */
+  onEnd(ender: (well: boolean) => void): void {
     this.#enders ??= [];
     this.#enders.push(ender);
   }
@@ -208,7 +208,7 @@ export class Scope {
       root.#link(child);
       child = next;
     }
-    this.close();
+    this.close(false);
   }
 
   /** The children, oldest first: for reports and checks. */
