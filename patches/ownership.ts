@@ -131,7 +131,13 @@ export function runningGreenlet(): Greenlet | undefined {
 }
 
 /** `handle`, which the program has as `shown`, was opened at `opener` by `greenlet`, which runs now: it belongs to it from now on. */
-export function take(greenlet: Greenlet, kind: Kind, handle: object, opener: Opener | undefined, shown: object): void {
+export function take(
+  greenlet: Greenlet,
+  kind: Kind,
+  handle: object,
+  opener: Opener | undefined,
+  shown: object = handle,
+): void {
   const known = records.get(shown);
   if (known?.handle === handle) known.moveTo(undefined);
   const owned = new Owned(kind, handle, opener, shown);
