@@ -188,7 +188,6 @@ export const watcher: Kind = {
 
 interface StatWatcherLike {
   listeners(event: string): readonly unknown[];
-  stop(): void;
 }
 
 /** One listener of fs.watchFile: the watcher itself is shared by all that watch the file. */
@@ -197,13 +196,6 @@ export const fileListener: Kind = {
   gone: ({ watcher: shared, listener }: { watcher: StatWatcherLike; listener: unknown }) =>
     !shared.listeners('change').includes(listener),
   destroy: ({ stop }: { stop(): void }) => stop(),
-};
-
-const fileWatcher: Kind = {
-  name: 'watcher',
-  is: (handle: object) => has(handle, 'start', 'stop', 'unref', 'listeners'),
-  gone: (handle: StatWatcherLike) => handle.listeners('change').length === 0,
-  destroy: (handle: StatWatcherLike) => handle.stop(),
 };
 
 export const fileHandle: Kind = {
@@ -223,7 +215,6 @@ const kinds: readonly Kind[] = [
   fileHandle,
   datagrams,
   watcher,
-  fileWatcher,
   server,
   request,
   socket,

@@ -62,6 +62,9 @@ class Owned {
 /** The record of each handle that has an owner. */
 const records = new WeakMap<object, Owned>();
 
+/** The last record of each handle that was released: what it is, and where it was opened, for whoever adopts it. */
+const released = new WeakMap<object, Owned>();
+
 /** So many records may be of handles that are closed. */
 const FEW = 16;
 
@@ -187,7 +190,7 @@ const pending: Kind = { name: 'handle', gone: () => false, quiet: () => true, de
 export function adopt<T extends object>(handle: T): T {
   const me = runningGreenlet();
   if (me === undefined) throw new NotInGreenletError('adopt()');
-  const known = records.get(handle);
+  const known = records.get(handle) ?? released.get(handle);
   const kind = known?.kind ?? kindOf(handle);
   if (kind === undefined) throw notAHandle('adopt', handle);
   take(me, kind, known?.handle ?? handle, known?.opener ?? openerOf(adopt), handle);
@@ -203,7 +206,11 @@ export function adopt<T extends object>(handle: T): T {
  */
 export function release<T extends object>(handle: T): T {
   if (typeof handle !== 'object' || handle === null) throw notAHandle('release', handle);
-  records.get(handle)?.moveTo(undefined);
+  const known = records.get(handle);
+  if (known !== undefined) {
+    known.moveTo(undefined);
+    released.set(handle, known);
+  }
   return handle;
 }
 
