@@ -25,11 +25,13 @@ export type LookupDone = (error: unknown, addresses: readonly Resolved[]) => voi
 class Lookup {
   readonly host: string;
   readonly family: number;
+  readonly #hints: number;
   readonly #done: LookupDone;
   readonly #unheard: () => void;
   #state: 'queued' | 'running' | 'cancelled' | 'done' = 'queued';
 
-  constructor(host: string, family: number, done: LookupDone, unheard: () => void) {
+  constructor(host: string, family: number, hints: number, done: LookupDone, unheard: () => void) {
+    this.#hints = hints;
     this.host = host;
     this.family = family;
     this.#done = done;
@@ -38,7 +40,7 @@ class Lookup {
 
   begin(ended: () => void): void {
     this.#state = 'running';
-    lookup(this.host, { all: true, family: this.family }, (error, addresses) => {
+    lookup(this.host, { all: true, family: this.family, hints: this.#hints }, (error, addresses) => {
       ended();
       const cancelled = this.#state === 'cancelled';
       this.#state = 'done';
@@ -59,9 +61,9 @@ class Lookups {
   #running = 0;
   readonly #queue = new Set<Lookup>();
 
-  /** Resolve a name. As Network.lookup. */
-  ask(host: string, family: number, done: LookupDone, unheard: () => void): Pending {
-    const asked = new Lookup(host, family, done, unheard);
+  /** Resolve a name, with the `hints` of getaddrinfo. As Network.lookup otherwise. */
+  ask(host: string, family: number, done: LookupDone, unheard: () => void, hints = 0): Pending {
+    const asked = new Lookup(host, family, hints, done, unheard);
     this.#queue.add(asked);
     this.#next();
     return {
