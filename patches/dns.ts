@@ -1,8 +1,8 @@
 // dns.ts: patchDns: lookups in greenlets keep to the limit of ours, and what a killed greenlet has asked ends with ECANCELLED.
 //
 // getaddrinfo holds a thread of the pool until it ends, and nothing can stop it. So the lookups of greenlets, also those of a socket that connects to a name, run three
-// at once at most, together with those of io/; one that waits for its turn is taken back when its greenlet is cancelled. Options that the limiter does not know
-// (hints, order) go to Node straight.
+// at once at most, together with those of io/; one that waits for its turn is taken back when its greenlet is cancelled. A lookup with an order of its
+// own goes to Node straight.
 //
 // A query to name servers through the module's own functions has a Resolver to itself in a greenlet, which can be cancelled without harm to others; one through a
 // Resolver of the program's goes on, and what it brings is dropped. Whoever has asked is told ECANCELLED, as Resolver.cancel() does, by the callback or promise.
@@ -52,6 +52,7 @@ function cancelledError(cause: Error, syscall: string, hostname: unknown): Error
 interface Question {
   readonly host: string;
   readonly family: number;
+  readonly hints: number;
   readonly all: boolean;
 }
 
@@ -64,21 +65,28 @@ const families: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   ['IPv6', 6],
 ]);
 
+const { ADDRCONFIG, ALL, V4MAPPED } = dns;
+const validHints: ReadonlySet<number> = new Set(
+  [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => {
+    return (bits & 1 ? ADDRCONFIG : 0) | (bits & 2 ? ALL : 0) | (bits & 4 ? V4MAPPED : 0);
+  }),
+);
+
 /** The question, if it is one that the limiter can ask. */
 function questionOf(host: unknown, given: unknown): Question | undefined {
   if (typeof host !== 'string' || host === '' || isIP(host) !== 0) return undefined;
   if (typeof given === 'number') return questionOf(host, { family: given });
-  if (given === undefined) return { host, family: 0, all: false };
+  if (given === undefined) return { host, family: 0, hints: 0, all: false };
   if (typeof given !== 'object' || given === null) return undefined;
-  const { family, all, hints, order, verbatim } = given as dns.LookupOptions & { readonly order?: unknown };
+  const { family, all, hints = 0, order, verbatim } = given as dns.LookupOptions & { readonly order?: unknown };
   const number = families.get(family);
-  if (number === undefined || (hints ?? 0) !== 0 || order !== undefined || verbatim !== undefined) return undefined;
-  return all === undefined || typeof all === 'boolean' ? { host, family: number, all: all ?? false } : undefined;
+  if (number === undefined || !validHints.has(hints) || order !== undefined || verbatim !== undefined) return undefined;
+  return all === undefined || typeof all === 'boolean' ? { host, family: number, hints, all: all ?? false } : undefined;
 }
 
 /** Ask; `done` is called once, not before this returns. It follows the cancellation of `follow`, if that is given. */
 function ask(
-  { host, family }: Question,
+  { host, family, hints }: Question,
   follow: Following | undefined,
   done: (error: unknown, addresses: readonly Resolved[]) => void,
 ): void {
@@ -86,7 +94,7 @@ function ask(
     follow?.over();
     done(error, addresses);
   });
-  const pending = lookups.ask(host, family, told, () => {});
+  const pending = lookups.ask(host, family, told, () => {}, hints);
   follow?.onCancelled((cause) => {
     pending.cancel();
     nextTick(told, cancelledError(cause, 'getaddrinfo', host), []);
