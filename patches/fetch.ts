@@ -4,7 +4,7 @@
 // it would have used, which knows when the last exchange is over. A call is no handle: a greenlet that ends well leaves its requests, and bodies, alone.
 //
 // undici's own functions (`undici.request`, `undici.fetch`, ...) take the global dispatcher, which Node's fetch and every copy of undici share under a symbol. A dispatcher that
-// looks who runs stands over it: undici dispatches in the call itself. It is a value, for undici defines that property so that it can be no accessor; whoever calls
+// looks who runs stands over it: undici dispatches in the call itself. It is a value, for undici makes that property one that can be no accessor; whoever calls
 // setGlobalDispatcher later takes ours away, until patchFetch is undone and applied again.
 //
 // Source: undici's lib/global.js, lib/web/fetch/index.js, docs/api/Dispatcher.md.
@@ -22,6 +22,8 @@ const globalDispatchers = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('
 /** Which of them Node's fetch takes. */
 const ofNode = globalDispatchers[Number.parseInt(process.versions.undici ?? '', 10) >= 8 ? 1 : 0];
 
+const dispatchers = globalThis as Record<symbol, unknown>;
+
 type Init = RequestInit & { readonly dispatcher?: unknown };
 
 /** `init` with a signal and a dispatcher of ours. */
@@ -36,7 +38,7 @@ function initWith(init: Init | undefined, mine: Partial<Init>): Init {
 
 function followedFetch(below: AnyFunction, follow: Following, input: unknown, init: Init | undefined): unknown {
   const exchanges = new Exchanges(() => follow.over());
-  const under = init?.dispatcher ?? (globalThis as Record<symbol, unknown>)[ofNode];
+  const under = init?.dispatcher ?? dispatchers[ofNode];
   const dispatcher = boundDispatcher(underGreenlets(under), (handler) => exchanges.watch(handler));
   const mine = { signal: follow.signal, ...(dispatcher === undefined ? {} : { dispatcher }) } as Partial<Init>;
   return followPromise(
@@ -76,12 +78,14 @@ export function patchFetch(): Patch {
   return applyPatch('fetch', (site) => {
     site.replace('globalThis', 'fetch', patchedFetch(site));
     for (const symbol of globalDispatchers) {
-      if (Object.hasOwn(globalThis, symbol)) {
-        site.define('globalThis', [symbol], (below) => ({
-          ...below,
-          value: greenletDispatcher(below?.value, site.switch),
-        }));
-      }
+      const under = dispatchers[symbol];
+      if (under === undefined) continue;
+      // No layer of the registry: a dispatcher that is set over ours replaces it and wraps nothing, so there is nothing to warn of.
+      const ours = greenletDispatcher(under, site.switch);
+      dispatchers[symbol] = ours;
+      site.onUndo(() => {
+        if (dispatchers[symbol] === ours) dispatchers[symbol] = under;
+      });
     }
   });
 }

@@ -25,19 +25,25 @@ export class Opener {
     return String(this.#site);
   }
 
-  /** The stack, innermost line first, as errors of this process show theirs. */
+  /** `title`, and the stack below it, innermost line first, as errors of this process show theirs; without the kernel's own frames. */
   stack(title: string): string {
-    const error = new Error(title);
-    const { prepareStackTrace } = Error;
-    if (typeof prepareStackTrace === 'function') {
-      try {
-        return String(prepareStackTrace(error, [...this.#sites]));
-      } catch {
-        // It is the program's own.
-      }
-    }
-    return [title, ...this.#sites.map((site) => `    at ${String(site)}`)].join('\n');
+    const sites = this.#sites.filter((site) => isShown(site.getFileName()));
+    return [title, ...lines(sites)].join('\n');
   }
+}
+
+function lines(sites: NodeJS.CallSite[]): string[] {
+  const { prepareStackTrace } = Error;
+  if (typeof prepareStackTrace === 'function') {
+    try {
+      // The program's own: it knows where the compiled line came from.
+      const text = String(prepareStackTrace(new Error(''), sites));
+      return text.split('\n').filter((line) => /^\s+at /.test(line));
+    } catch {
+      // What it throws is of no interest here.
+    }
+  }
+  return sites.map((site) => `    at ${String(site)}`);
 }
 
 /** How deep Node's own frames may lie over the caller's: http.request to the connect of its socket is eleven. */
@@ -88,6 +94,12 @@ function decide(sites: readonly NodeJS.CallSite[], through?: RegExp, packages?: 
     }
   }
   return undefined;
+}
+
+function isShown(file: string | null | undefined): boolean {
+  if (file === undefined || file === null) return false;
+  const of = whose(file);
+  return of !== 'passage' && of !== 'library';
 }
 
 /** util.promisify, and what runs a function in a context. */
