@@ -50,6 +50,17 @@ function gone(path: string): Promise<void> {
   });
 }
 
+/** The global dispatchers as they are now, to be put back. */
+function savedDispatchers(): () => void {
+  const holder = globalThis as Record<symbol, unknown>;
+  const values = [dispatcher, Symbol.for('undici.globalDispatcher.2')].map(
+    (symbol) => [symbol, holder[symbol]] as const,
+  );
+  return () => {
+    for (const [symbol, value] of values) if (value !== undefined) holder[symbol] = value;
+  };
+}
+
 interface Answer {
   text(): Promise<string>;
 }
@@ -255,7 +266,7 @@ describe('With patchFetch', () => {
   it('a global dispatcher can be set, before and after', async () => {
     const first = new undici.Agent();
     const second = new undici.Agent();
-    const before = undici.getGlobalDispatcher();
+    const restore = savedDispatchers();
     undici.setGlobalDispatcher(first);
     const patch = patchFetch();
     const seen: unknown[] = [undici.getGlobalDispatcher() instanceof undici.Agent];
@@ -267,32 +278,34 @@ describe('With patchFetch', () => {
     seen.push(await (await undici.request(url)).body.text(), await (await fetch(url)).text());
     again.undo();
     seen.push(undici.getGlobalDispatcher() === second);
-    undici.setGlobalDispatcher(before);
+    restore();
     await Promise.all([first.close(), second.close()]);
     expect(seen).toEqual([true, 'whole', true, 'whole', 'whole', true]);
   });
 
   it('interceptors compose as ever', async () => {
     const seen: string[] = [];
+    const restore = savedDispatchers();
     const patch = patchFetch();
-    const composed = undici.getGlobalDispatcher().compose((dispatch) => (options, handler) => {
-      seen.push(String(options.path));
-      return dispatch(options, handler);
-    });
-    await leaksWith(patchFetch, file, async () => {
-      const closed = gone('/slow');
-      await run(function* () {
-        const g = spawn(function* () {
-          undici.request(`${url}/slow`, { dispatcher: composed }).catch(() => {});
-          yield* until(once(server, 'request'));
-          g.kill();
-          yield* never();
-        });
-        yield* g.join();
+    undici.setGlobalDispatcher(
+      undici.getGlobalDispatcher().compose((dispatch) => (options, handler) => {
+        seen.push(String(options.path));
+        return dispatch(options, handler);
+      }),
+    );
+    const closed = gone('/slow');
+    await run(function* () {
+      const g = spawn(function* () {
+        undici.request(`${url}/slow`).catch(() => {});
+        yield* until(once(server, 'request'));
+        g.kill();
+        yield* never();
       });
-      await closed;
+      yield* g.join();
     });
+    await closed;
     patch.undo();
+    restore();
     expect(seen).toEqual(['/slow']);
   });
 
