@@ -12,19 +12,29 @@ import { immediate, type Kind, timer } from './ownership-kinds.ts';
 import { openerOf } from './ownership-opener.ts';
 import { type AnyFunction, applyPatch, type Patch, type PatchSite } from './patch.ts';
 
-/** setTimeout and its like. */
-function timerMaker(site: PatchSite, kind: Kind): (below: AnyFunction) => AnyFunction {
+/** setTimeout and setInterval. How many arguments Node is given matters to it, and to what the callback is given. */
+function timerMaker(site: PatchSite): (below: AnyFunction) => AnyFunction {
   return (below) =>
     function patched(callback: unknown, ms: unknown, ...rest: unknown[]): unknown {
-      if (kernel.current === kernel.nobody || !site.switch.on) {
-        return rest.length === 0 ? below(callback, ms) : below(callback, ms, ...rest);
-      }
-      const made = below(callback, ms, ...rest) as object;
-      const me = runningGreenlet();
-      const opener = me === undefined ? undefined : openerOf(patched);
-      if (me !== undefined && opener !== undefined) take(me, kind, made, opener);
+      const made: unknown = rest.length === 0 ? below(callback, ms) : below(callback, ms, ...rest);
+      if (kernel.current !== kernel.nobody && site.switch.on) own(patched, timer, made as object);
       return made;
     };
+}
+
+function immediateMaker(site: PatchSite): (below: AnyFunction) => AnyFunction {
+  return (below) =>
+    function patched(callback: unknown, ...rest: unknown[]): unknown {
+      const made: unknown = rest.length === 0 ? below(callback) : below(callback, ...rest);
+      if (kernel.current !== kernel.nobody && site.switch.on) own(patched, immediate, made as object);
+      return made;
+    };
+}
+
+function own(wrapper: object, kind: Kind, made: object): void {
+  const me = runningGreenlet();
+  const opener = me === undefined ? undefined : openerOf(wrapper);
+  if (me !== undefined && opener !== undefined) take(me, kind, made, opener);
 }
 
 /** A function of node:timers/promises whose options are its argument number `at`. */
@@ -49,14 +59,10 @@ function promiseMaker(site: PatchSite, at: number, iterates = false): (below: An
  */
 export function patchTimers(): Patch {
   return applyPatch('timers', (site) => {
-    for (const [name, kind] of [
-      ['setTimeout', timer],
-      ['setInterval', timer],
-      ['setImmediate', immediate],
-    ] as const) {
-      const make = timerMaker(site, kind);
-      site.replace('globalThis', name, make);
-      site.replace('timers', name, make);
+    for (const module of ['globalThis', 'timers']) {
+      site.replace(module, 'setTimeout', timerMaker(site));
+      site.replace(module, 'setInterval', timerMaker(site));
+      site.replace(module, 'setImmediate', immediateMaker(site));
     }
     site.replace('timers/promises', 'setTimeout', promiseMaker(site, 2));
     site.replace('timers/promises', 'setImmediate', promiseMaker(site, 1));

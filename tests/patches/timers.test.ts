@@ -296,6 +296,24 @@ describe('A sleep of node:timers/promises in a greenlet', () => {
 });
 
 describe('Outside greenlets', () => {
+  it('callbacks are given as many arguments as without the patch', async () => {
+    const counts = (): Promise<number[]> => {
+      const count = (make: (callback: (...args: unknown[]) => void) => unknown): Promise<number> =>
+        new Promise((resolve) => make((...args) => resolve(args.length)));
+      return Promise.all([
+        count((callback) => setTimeout(callback)),
+        count((callback) => setTimeout(callback, 1, undefined)),
+        count((callback) => setImmediate(callback)),
+        count((callback) => setImmediate(callback, undefined)),
+      ]);
+    };
+    const before = await counts();
+    const patch = patchTimers();
+    const during = await counts();
+    patch.undo();
+    expect({ before, during }).toEqual({ before: [0, 1, 0, 1], during: [0, 1, 0, 1] });
+  });
+
   it('timers fire, have one identity, and are nobody’s', async () => {
     const patch = patchTimers();
     const identity = [setTimeout === timers.setTimeout, setImmediate === timers.setImmediate, patchTimers() === patch];
