@@ -7,6 +7,7 @@
 // The stack tells: its innermost frame that is not ours decides. Frames of Node are passed over only where the patch says so. Taking it costs some microseconds, in
 // greenlets only. It is kept as V8 gives it and made a text when somebody asks for it.
 
+import { findSourceMap } from 'node:module';
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -43,7 +44,17 @@ function lines(sites: NodeJS.CallSite[]): string[] {
       // What it throws is of no interest here.
     }
   }
-  return sites.map((site) => `    at ${String(site)}`);
+  return sites.map((site) => `    at ${mapped(site)}`);
+}
+
+/** The text of a frame, with the place in the source that it was compiled from, where Node knows that (--enable-source-maps, and the loaders that turn it on). */
+function mapped(site: NodeJS.CallSite): string {
+  const [file, line, column] = [site.getFileName(), site.getLineNumber(), site.getColumnNumber()];
+  if (typeof file !== 'string' || line === null || column === null) return String(site);
+  const entry = findSourceMap(file)?.findEntry(line - 1, column - 1);
+  if (entry === undefined || !('originalSource' in entry)) return String(site);
+  const source = entry.originalSource.startsWith('file:') ? fileURLToPath(entry.originalSource) : entry.originalSource;
+  return `${site.getFunctionName() ?? '<anonymous>'} (${source}:${entry.originalLine + 1}:${entry.originalColumn + 1})`;
 }
 
 /** How deep Node's own frames may lie over the caller's: http.request to the connect of its socket is eleven. */
