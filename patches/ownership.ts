@@ -94,20 +94,24 @@ class Owner {
 
   #end(well: boolean): void {
     for (const owned of [...this.holdings].reverse()) {
-      const { kind, handle, opener, shown, gone } = owned;
       owned.moveTo(undefined);
-      if (gone || (well && kind.ending?.(handle) === true)) continue;
-      if (well && kind.quiet?.(handle) !== true) {
-        const opened = opener?.stack(`${kind.name} opened`) ?? '';
-        const leak = { kind: kind.name, handle: shown, owner: this.#name, opened };
-        reportLeak(this.#scheduler, opener?.place ?? '', leak);
-      }
       try {
-        kind.destroy(handle);
+        this.#finish(owned, well);
       } catch (error) {
+        // Of what a program has adopted, any method may be its own.
         this.#scheduler.report(error, undefined);
       }
     }
+  }
+
+  #finish({ kind, handle, opener, shown, gone }: Owned, well: boolean): void {
+    if (gone || (well && kind.ending?.(handle) === true)) return;
+    if (well && kind.quiet?.(handle) !== true) {
+      const opened = opener?.stack(`${kind.name} opened`) ?? '';
+      const leak = { kind: kind.name, handle: shown, owner: this.#name, opened };
+      reportLeak(this.#scheduler, opener?.place ?? '', leak);
+    }
+    kind.destroy(handle);
   }
 }
 

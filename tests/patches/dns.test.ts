@@ -4,6 +4,7 @@ import dns from 'node:dns';
 import dnsPromises from 'node:dns/promises';
 import { once } from 'node:events';
 import net from 'node:net';
+import { promisify } from 'node:util';
 import { callback, isKilled, type Op, run, scope, sleep, spawn, until } from 'tendril';
 import { patchDns, patchNet } from 'tendril/patches';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -94,6 +95,7 @@ describe('A lookup in a greenlet', () => {
       () => new Promise((resolve) => dns.lookup('127.0.0.1', (...args) => resolve(args))),
       () =>
         new Promise((resolve) => dns.lookup('no-such-name.invalid', (error) => resolve([error?.code, error?.syscall]))),
+      () => promisify(dns.lookup)('localhost', { family: 4 }),
       () => dnsPromises.lookup('localhost', { family: 4 }),
       () => dnsPromises.lookup('localhost', { all: true, verbatim: true }),
       () =>

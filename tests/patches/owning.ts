@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { current, type Greenlet } from 'tendril';
 import { type Leak, onLeak, type Patch } from 'tendril/patches';
 import { ownedNow } from '../../patches/ownership.ts';
@@ -48,4 +50,17 @@ export function packageOf(code: string): {
   writeFileSync(file, code);
   const exports = createRequire(import.meta.url)(file) as Record<string, (...args: never[]) => unknown>;
   return { exports, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** How many bytes of heap `work` leaves behind, done `times` times after it was done as often to warm up. */
+export function growthOf(times: number, work: () => void): number {
+  for (let time = 0; time < times; time += 1) work();
+  collect();
+  const { heapUsed } = process.memoryUsage();
+  for (let time = 0; time < times; time += 1) work();
+  collect();
+  return process.memoryUsage().heapUsed - heapUsed;
 }
