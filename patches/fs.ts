@@ -6,7 +6,7 @@
 //
 // Source: Node's lib/fs.js and lib/internal/fs/promises.js for the shapes of the arguments.
 
-import fs, { type FSWatcher, type StatWatcher } from 'node:fs';
+import fs, { type StatWatcher } from 'node:fs';
 import { kernel } from '../core/kernel.ts';
 import { reserve, runningGreenlet, take } from './ownership.ts';
 import { followIterator, following, followPromise, withSignal } from './ownership-calls.ts';
@@ -131,8 +131,7 @@ export function patchFs(): Patch {
     site.replace('fs/promises', 'open', openingLater(site, fileHandle));
     site.replace('fs', 'createReadStream', opening(site, stream));
     site.replace('fs', 'createWriteStream', opening(site, stream));
-    const watch = opening(site, watcher, (handle) => noteClose(handle as FSWatcher));
-    site.replace('fs', 'watch', watch);
+    site.replace('fs', 'watch', opening(site, watcher, noteClose));
     site.replace('fs', 'watchFile', watchingFile(site));
   });
 }

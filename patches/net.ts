@@ -10,7 +10,7 @@ import { errorMonitor } from 'node:events';
 import type { Server } from 'node:net';
 import { kernel } from '../core/kernel.ts';
 import { runningGreenlet, take } from './ownership.ts';
-import { datagrams, type Kind, listensLater, noteClose, request, server, socket } from './ownership-kinds.ts';
+import { datagrams, type Kind, listensLater, request, server, socket } from './ownership-kinds.ts';
 import { openerOf } from './ownership-opener.ts';
 import { type AnyFunction, applyPatch, type Patch, type PatchSite } from './patch.ts';
 
@@ -67,8 +67,7 @@ export function patchNet(): Patch {
   return applyPatch('net', (site) => {
     site.replace('net', 'Socket.prototype.connect', opening(site, socket));
     site.replace('net', 'Server.prototype.listen', opening(site, server, noteListening));
-    const bind = opening(site, datagrams, (handle) => noteClose(handle as Server));
-    site.replace('dgram', 'Socket.prototype.bind', bind);
+    site.replace('dgram', 'Socket.prototype.bind', opening(site, datagrams));
     for (const module of ['http', 'https']) {
       site.replace(module, 'request', requesting(site));
       site.replace(module, 'get', requesting(site));

@@ -6,6 +6,7 @@
 // `_destroyed` of a timer is a field of Node's that its documents do not name; it is there, with this meaning, in every version from 8 to 26.
 
 import childProcess from 'node:child_process';
+import { codeOf } from '../io/errors.ts';
 
 // Taken at load: patches never reach us.
 const { clearTimeout, clearImmediate, setTimeout } = globalThis;
@@ -51,6 +52,11 @@ interface StreamLike extends EmitterLike {
   destroy(): unknown;
 }
 
+interface RequestLike extends StreamLike {
+  readonly writableFinished: boolean;
+  readonly res?: { readonly complete: boolean } | null;
+}
+
 const has = (handle: object, ...names: readonly string[]): boolean =>
   names.every((name) => typeof (handle as Record<string, unknown>)[name] === 'function');
 
@@ -92,7 +98,8 @@ export const socket: Kind = {
 export const request: Kind = {
   name: 'request',
   is: (handle: object) => has(handle, 'destroy', 'setHeader', 'onSocket'),
-  gone: (handle: StreamLike) => handle.destroyed,
+  // Over when the answer has come whole, although a connection that is not kept alive has yet to close.
+  gone: (handle: RequestLike) => handle.destroyed || (handle.res?.complete === true && handle.writableFinished),
   atOnce: true,
   destroy: destroyStream,
 };
@@ -135,24 +142,23 @@ export const server: Kind = {
   },
 };
 
-interface DatagramLike extends EmitterLike {
-  once(event: string, listener: () => void): unknown;
+interface Closeable extends EmitterLike {
   close(): unknown;
-}
-
-/** Those that were closed: a datagram socket does not say so itself. */
-const closedOnes = new WeakSet<object>();
-
-/** Note when `handle` is closed. */
-export function noteClose(handle: { once(event: string, listener: () => void): unknown }): void {
-  handle.once('close', () => void closedOnes.add(handle));
 }
 
 export const datagrams: Kind = {
   name: 'datagram socket',
   is: (handle: object) => has(handle, 'bind', 'send', 'close'),
-  gone: (handle: object) => closedOnes.has(handle),
-  destroy(handle: DatagramLike) {
+  // It says that it is closed only a tick later.
+  gone(handle: { address(): unknown }) {
+    try {
+      handle.address();
+      return false;
+    } catch (error) {
+      return codeOf(error) === 'ERR_SOCKET_DGRAM_NOT_RUNNING';
+    }
+  },
+  destroy(handle: Closeable) {
     silence(handle);
     handle.close();
   },
@@ -176,11 +182,25 @@ export const child: Kind = {
   },
 };
 
+/** The watchers of whole trees that were closed: they have no field that tells, and say so only a tick later. */
+const closedTrees = new WeakSet<object>();
+
+/** Note when `handle`, a watcher, is closed. */
+export function noteClose(handle: object): void {
+  if ('_handle' in handle) return;
+  const { close } = handle as { close(): unknown };
+  const value = (): unknown => {
+    closedTrees.add(handle);
+    return close.call(handle);
+  };
+  Object.defineProperty(handle, 'close', { value, configurable: true, writable: true });
+}
+
 export const watcher: Kind = {
   name: 'watcher',
   is: (handle: object) => has(handle, 'close', 'ref', 'unref', 'on') && handle.constructor.name === 'FSWatcher',
-  gone: (handle: object) => closedOnes.has(handle),
-  destroy(handle: DatagramLike) {
+  gone: (handle: { readonly _handle?: unknown }) => handle._handle === null || closedTrees.has(handle),
+  destroy(handle: Closeable) {
     silence(handle);
     handle.close();
   },
@@ -225,6 +245,6 @@ const kinds: readonly Kind[] = [
 export function kindOf(handle: unknown): Kind | undefined {
   if (typeof handle !== 'object' || handle === null) return undefined;
   const kind = kinds.find((candidate) => candidate.is?.(handle) === true);
-  if (kind === datagrams || kind === watcher) noteClose(handle as DatagramLike);
+  if (kind === watcher) noteClose(handle);
   return kind;
 }

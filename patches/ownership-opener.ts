@@ -130,10 +130,14 @@ function whose(file: string): Whose {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const here = fileURLToPath(import.meta.url);
+/** One file with everything in it, our own code and packages too: what lies there cannot be told apart, so nothing that it opens is owned. */
+const bundled = !/[\\/]patches[\\/]ownership-opener\.[jt]s$/.test(here);
 
 function judge(file: string): Whose {
   if (file.startsWith('node:')) return 'node';
   const path = file.startsWith('file:') ? fileURLToPath(file) : file;
+  if (bundled && path === here) return 'library';
   if (path.startsWith(root)) {
     const inside = path.slice(root.length).split(sep).join('/');
     // The kernel opens nothing; `until(fetch)` and `callback(open)` call what they are given.

@@ -43,6 +43,7 @@ const openers: readonly (readonly [
     (stream: fs.WriteStream) => stream.destroyed,
   ],
   ['fs.promises.open', 'file handle', () => promises.open(text), (handle: promises.FileHandle) => handle.fd === -1],
+  ['fs.watch of a tree', 'watcher', () => fs.watch(folder, { recursive: true }), (_, signs) => signs.closed],
   ['fs.watch', 'watcher', () => fs.watch(folder), (_, signs) => signs.closed],
   [
     'fs.watchFile',
@@ -114,6 +115,16 @@ describe.each(openers)('What %s opens in a greenlet', (_, kind, open, closed) =>
       }),
     );
     expect({ seen, leaks }).toEqual({ seen: [false, true], leaks: [] });
+  });
+
+  it('is no leak when the program closes it in its last step', async () => {
+    const leaks = await leaksWith(patchFs, file, () =>
+      run(function* () {
+        const { handle } = yield* opening();
+        handle.close();
+      }),
+    );
+    expect(leaks).toEqual([]);
   });
 
   it('leaves nothing when the program closes it', async () => {

@@ -206,6 +206,17 @@ describe.each(openers)('What %s opens in a greenlet', (_, kind, open, isOpen) =>
     expect({ seen, leaks }).toEqual({ seen: [true, true, true, false], leaks: [] });
   });
 
+  it('is no leak when the program closes it in its last step', async () => {
+    const leaks = await leaksWith(patchNet, file, () =>
+      run(function* () {
+        const { handle, ready } = open();
+        yield* until(ready);
+        close(handle).catch(() => {});
+      }),
+    );
+    expect(leaks).toEqual([]);
+  });
+
   it('leaves nothing when the program closes it', async () => {
     const seen: unknown[] = [];
     const leaks = await leaksWith(patchNet, file, () =>
@@ -237,6 +248,19 @@ describe('A socket of a greenlet', () => {
     });
     await close(server);
     expect({ received, leaks }).toEqual({ received: ['goodbye'], leaks: [] });
+  });
+
+  it('that was read to its end is no leak', async () => {
+    const server = net.createServer((peer) => void peer.end('goodbye')).listen(0, host);
+    await once(server, 'listening');
+    const leaks = await leaksWith(patchNet, file, () =>
+      run(function* () {
+        const socket = net.connect((server.address() as net.AddressInfo).port, host);
+        yield* until(once(socket.resume(), 'end'));
+      }),
+    );
+    await close(server);
+    expect(leaks).toEqual([]);
   });
 
   it('is nobody’s when a package opens it', async () => {
@@ -360,6 +384,19 @@ describe('An HTTP request of a greenlet', () => {
     });
     agent.destroy();
     expect({ seen, leaks }).toEqual({ seen: [0, [false]], leaks: [] });
+  });
+
+  it.each([true, false])('whose answer was read is no leak, kept alive: %s', async (keepAlive) => {
+    const agent = new http.Agent({ keepAlive });
+    const leaks = await leaksWith(patchNet, file, () =>
+      run(function* () {
+        const request = http.get(url, { agent });
+        const [response] = (yield* until(once(request, 'response'))) as [http.IncomingMessage];
+        yield* until(once(response.resume(), 'end'));
+      }),
+    );
+    agent.destroy();
+    expect(leaks).toEqual([]);
   });
 
   it('that nobody waits for is aborted and told of as a leak', async () => {
