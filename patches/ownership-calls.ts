@@ -6,8 +6,9 @@
 // A promise that is given up in this way counts as handled: who was killed cannot look any more, and a kill must not end the process.
 
 import { onCancel } from '../core/cancellation.ts';
+import type { Greenlet } from '../core/greenlet.ts';
 import { kernel } from '../core/kernel.ts';
-import { runningGreenlet } from './ownership.ts';
+import { guarded, runningGreenlet } from './ownership.ts';
 import { openerOf } from './ownership-opener.ts';
 
 // Taken at load: patches never reach us.
@@ -25,6 +26,7 @@ export function aborted(reason: unknown): Error {
 
 /** One call under way. */
 export class Following {
+  readonly #greenlet: Greenlet;
   readonly #controller = new AbortController();
   readonly #theirs: AbortSignal | undefined;
   readonly #unwatch: () => void;
@@ -32,7 +34,8 @@ export class Following {
   #cancelledWith: Error | undefined = undefined;
   readonly #told: ((error: Error) => void)[] = [];
 
-  constructor(greenlet: NonNullable<ReturnType<typeof runningGreenlet>>, theirs: AbortSignal | undefined) {
+  constructor(greenlet: Greenlet, theirs: AbortSignal | undefined) {
+    this.#greenlet = greenlet;
     this.#theirs = theirs;
     if (theirs?.aborted === true) this.#onTheirs();
     else theirs?.addEventListener('abort', this.#onTheirs, { once: true });
@@ -46,7 +49,8 @@ export class Following {
   #cancelled(reason: unknown): void {
     const error = aborted(reason);
     this.#cancelledWith = error;
-    for (const told of this.#told) told(error);
+    // What gives a call up may call back into the program.
+    for (const told of this.#told) guarded(this.#greenlet, () => told(error));
     this.#controller.abort(error);
   }
 

@@ -17,7 +17,6 @@ import { NotInGreenletError } from '../core/errors.ts';
 import type { Greenlet } from '../core/greenlet.ts';
 import { kernel } from '../core/kernel.ts';
 import { nameOf } from '../core/op.ts';
-import type { Scheduler } from '../core/scheduler.ts';
 import { openScopes, type Scope } from '../core/scope.ts';
 import { DONE, FAILED, KILL_REQUESTED } from '../core/status.ts';
 import { type Kind, kindOf } from './ownership-kinds.ts';
@@ -71,11 +70,11 @@ const FEW = 16;
 class Owner {
   readonly holdings: Set<Owned> = new Set();
   readonly #name: string;
-  readonly #scheduler: Scheduler;
+  readonly #greenlet: Greenlet;
   #sweepAt = FEW;
 
   constructor(greenlet: Greenlet, scope: Scope | undefined) {
-    this.#scheduler = greenlet.scope.scheduler;
+    this.#greenlet = greenlet;
     this.#name = scope === undefined ? greenlet.name : `a scope of ${greenlet.name}`;
     if (scope === undefined) greenlet.onEnd(() => this.#end((greenlet.status & (FAILED | KILL_REQUESTED)) === 0));
     else scope.onEnd((well) => this.#end(well));
@@ -95,12 +94,7 @@ class Owner {
   #end(well: boolean): void {
     for (const owned of [...this.holdings].reverse()) {
       owned.moveTo(undefined);
-      try {
-        this.#finish(owned, well);
-      } catch (error) {
-        // Of what a program has adopted, any method may be its own.
-        this.#scheduler.report(error, undefined);
-      }
+      guarded(this.#greenlet, () => this.#finish(owned, well));
     }
   }
 
@@ -109,7 +103,7 @@ class Owner {
     if (well && kind.quiet?.(handle) !== true) {
       const opened = opener?.stack(`${kind.name} opened`) ?? '';
       const leak = { kind: kind.name, handle: shown, owner: this.#name, opened };
-      reportLeak(this.#scheduler, opener?.place ?? '', leak);
+      reportLeak(this.#greenlet.scope.scheduler, opener?.place ?? '', leak);
     }
     kind.destroy(handle);
   }
@@ -154,10 +148,21 @@ export function take(
     greenlet,
     () => {
       owned.moveTo(undefined);
-      if (!owned.gone) kind.destroy(handle);
+      guarded(greenlet, () => {
+        if (!owned.gone) kind.destroy(handle);
+      });
     },
     true,
   );
+}
+
+/** Do `work` in a place that must not throw, such as a kill: of what a program has adopted, any method may be its own. */
+export function guarded(greenlet: Greenlet, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    greenlet.scope.scheduler.report(error, undefined);
+  }
 }
 
 /** Keep the place for a handle that is to come. What is returned is to be called with it, or with undefined if it could not be opened. */

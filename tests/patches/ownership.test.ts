@@ -1,4 +1,5 @@
 // ownership.test.ts: what a greenlet opens dies with it; how handles are handed on; what is said of leaks; what patches leave behind.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import childProcess from 'node:child_process';
 import dgram from 'node:dgram';
 import dns from 'node:dns';
@@ -309,6 +310,51 @@ describe('A leak', () => {
 });
 
 describe('With all of them applied', () => {
+  it('callbacks and promises are in the store of the caller', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const here = fileURLToPath(import.meta.url);
+    const server = http.createServer((_, response) => void response.end('hi')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const calls: Record<string, (done: () => void) => unknown> = {
+      setTimeout: (done) => setTimeout(done, 1),
+      setImmediate: (done) => setImmediate(done),
+      'timers/promises': (done) => timersPromises.setTimeout(1).then(done),
+      'fs.readFile': (done) => fs.readFile(here, done),
+      'fs/promises.readFile': (done) => promises.readFile(here).then(done),
+      'net.connect': (done) => net.connect(port, '127.0.0.1', done),
+      'http.get': (done) => http.get({ port, host: '127.0.0.1' }, (response) => response.resume().on('end', done)),
+      fetch: (done) =>
+        fetch(`http://127.0.0.1:${port}`)
+          .then((response) => response.text())
+          .then(done),
+      execFile: (done) => childProcess.execFile(process.execPath, ['-e', ''], done),
+      'dns.lookup': (done) => dns.lookup('localhost', done),
+      'dns/promises.lookup': (done) => dnsPromises.lookup('localhost').then(done),
+    };
+    const applied = allPatches.map((patch) => patch());
+    const unlink = onLeak(() => {});
+    const stores: Record<string, unknown> = {};
+    await run(function* () {
+      storage.enterWith('here');
+      for (const [name, call] of Object.entries(calls)) {
+        yield* until(
+          new Promise<void>((resolve) => {
+            call(() => {
+              stores[name] = storage.getStore();
+              resolve();
+            });
+          }),
+        );
+      }
+    });
+    unlink();
+    for (const patch of applied) patch.undo();
+    server.closeAllConnections();
+    server.close();
+    expect(stores).toEqual(Object.fromEntries(Object.keys(calls).map((name) => [name, 'here'])));
+  });
+
   it('what tendril itself opens is owned by nobody, and works', async () => {
     const server = http.createServer((_, response) => void response.end('hi')).listen(0, '127.0.0.1');
     await once(server, 'listening');
