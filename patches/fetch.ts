@@ -36,15 +36,26 @@ function initWith(init: Init | undefined, mine: Partial<Init>): Init {
   });
 }
 
+/**
+ * The dispatcher that a call would use: what its options say, or what a Request was made with. Undefined if that cannot be told: newer versions of Node keep it
+ * where nobody sees it.
+ */
+function dispatcherOf(input: unknown, init: Init | undefined): unknown {
+  if (init?.dispatcher !== undefined) return init.dispatcher;
+  if (!(input instanceof globalThis.Request)) return dispatchers[ofNode];
+  const key = Object.getOwnPropertySymbols(input).find(({ description }) => description === 'dispatcher');
+  return key === undefined ? undefined : ((input as unknown as Record<symbol, unknown>)[key] ?? dispatchers[ofNode]);
+}
+
 function followedFetch(below: AnyFunction, follow: Following, input: unknown, init: Init | undefined): unknown {
   const exchanges = new Exchanges(() => follow.over());
-  const under = init?.dispatcher ?? dispatchers[ofNode];
-  const dispatcher = boundDispatcher(underGreenlets(under), (handler) => exchanges.watch(handler));
+  const under = underGreenlets(dispatcherOf(input, init));
+  const dispatcher = boundDispatcher(under, (handler) => exchanges.watch(handler));
   const mine = { signal: follow.signal, ...(dispatcher === undefined ? {} : { dispatcher }) } as Partial<Init>;
   return followPromise(
     follow,
     () => {
-      const promise: unknown = below(input, initWith(init, mine));
+      const promise: unknown = exchanges.during(() => below(input, initWith(init, mine)));
       if (promise instanceof Promise) then.call(promise, () => exchanges.answered(), ignore);
       return promise;
     },

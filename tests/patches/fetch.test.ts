@@ -220,6 +220,25 @@ describe('fetch in a greenlet', () => {
     expect(seen).toEqual(['theirs', 'theirs']);
   });
 
+  it('keeps to the dispatcher that it is given, in its options or with a Request', async () => {
+    const paths: string[] = [];
+    const agent = new undici.Agent().compose((dispatch) => (options, handler) => {
+      paths.push(String(options.path));
+      return dispatch(options, handler);
+    });
+    const given = { dispatcher: agent } as unknown as RequestInit;
+    await leaksWith(patchFetch, file, () =>
+      run(function* () {
+        for (const call of [() => fetch(`${url}/a`, given), () => fetch(new Request(`${url}/b`, given))]) {
+          const response = yield* until(call());
+          yield* until(response.text());
+        }
+      }),
+    );
+    await agent.close();
+    expect(paths).toEqual(['/a', '/b']);
+  });
+
   it('takes what it takes outside: data, methods, bodies, errors', async () => {
     const shapes: (() => Promise<unknown>)[] = [
       async () => (await fetch('data:,text')).text(),
