@@ -6,13 +6,25 @@ import { typeError } from '../core/bad-argument.ts';
 import { nameOf } from '../core/op.ts';
 import { checkOptions, own } from '../io/address.ts';
 import { patchBlocking } from './blocking.ts';
+import { patchChildProcess } from './child-process.ts';
+import { patchDns } from './dns.ts';
 import { patchEvents } from './events.ts';
+import { patchFetch } from './fetch.ts';
+import { patchFs } from './fs.ts';
+import { patchNet } from './net.ts';
 import { appliedPatches, type Patch, type PatchName, patchNames } from './patch.ts';
 import { patchPromise } from './promise.ts';
+import { patchTimers } from './timers.ts';
 
-const apply: Readonly<Partial<Record<PatchName, () => Patch>>> = {
+const apply: Readonly<Record<PatchName, () => Patch>> = {
   promise: patchPromise,
   events: patchEvents,
+  timers: patchTimers,
+  net: patchNet,
+  dns: patchDns,
+  fs: patchFs,
+  childProcess: patchChildProcess,
+  fetch: patchFetch,
   blocking: patchBlocking,
 };
 
@@ -72,8 +84,7 @@ export function patchAll(options: PatchAllOptions = {}): Patches {
   try {
     for (const name of wanted) {
       const before = appliedPatches();
-      const patch = apply[name]?.();
-      if (patch === undefined) continue;
+      const patch = apply[name]();
       if (!before.includes(patch)) done.push(patch);
     }
   } catch (error) {

@@ -158,8 +158,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'timeout expires before the slice',
     table: 'kernel',
     file: 'core/scheduler.ts',
-    find: '      this.#slice(nowMs);\n',
-    replace: '      this.timeouts.fireDue(nowMs);\n      this.#slice(nowMs);\n',
+    find: '      this.#slice(startMs);\n',
+    replace: '      this.timeouts.fireDue(startMs);\n      this.#slice(startMs);\n',
     properties: ['what happens by the deadline is in time, however many steps it takes then'],
   },
   {
