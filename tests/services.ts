@@ -19,6 +19,12 @@ export interface Address {
 /** Where each service listens unless TENDRIL_<NAME>=host:port says otherwise. */
 const defaults = {
   redis: { host: '127.0.0.1', port: 6379 },
+  // Of tests/libraries: unmodified clients of others.
+  postgres: { host: '127.0.0.1', port: 5432 },
+  mariadb: { host: '127.0.0.1', port: 3306 },
+  rabbitmq: { host: '127.0.0.1', port: 5672 },
+  mqtt: { host: '127.0.0.1', port: 1883 },
+  nats: { host: '127.0.0.1', port: 4222 },
 } as const satisfies Record<string, Address>;
 
 export type Service = keyof typeof defaults;
