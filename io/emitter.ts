@@ -30,7 +30,7 @@ function listen(
   onEvent: Listener,
   onError: (error: unknown) => void,
 ): () => void {
-  if ('addEventListener' in source) {
+  if (!isEmitter(source)) {
     const name = String(event);
     source.addEventListener(name, onEvent);
     return () => source.removeEventListener(name, onEvent);
@@ -44,13 +44,18 @@ function listen(
   };
 }
 
+/** What is both (a WebSocket of ws, a MessagePort) is an emitter, as to node:events: its `error` is heard then. */
+function isEmitter(source: Partial<EmitterLike> | EventTarget): source is EmitterLike {
+  const { on, removeListener } = source as Partial<EmitterLike>;
+  return typeof on === 'function' && typeof removeListener === 'function';
+}
+
 function requireSource(source: unknown, event: unknown, taker: string): void {
   const candidate = source as Partial<EmitterLike & EventTarget> | null;
   const isSource =
     (typeof candidate === 'object' || typeof candidate === 'function') &&
     candidate !== null &&
-    (typeof candidate.addEventListener === 'function' ||
-      (typeof candidate.on === 'function' && typeof candidate.removeListener === 'function'));
+    (typeof candidate.addEventListener === 'function' || isEmitter(candidate));
   if (!isSource) throw typeError(`${taker} takes an EventEmitter or an EventTarget, not ${nameOf(source)}`);
   if (typeof event !== 'string' && typeof event !== 'symbol')
     throw typeError(`${taker} takes the name of an event, not ${nameOf(event)}`);

@@ -199,6 +199,29 @@ describe('once', () => {
     });
     expect(type).toBe('ping');
   });
+
+  it('takes what is an emitter and an EventTarget (a WebSocket of ws) for an emitter, and throws its error', async () => {
+    const both = Object.assign(new EventEmitter(), { addEventListener: () => {}, removeEventListener: () => {} });
+    const failure = new Error('refused');
+    const seen = await run(function* () {
+      const waiting = spawn(function* () {
+        const opened = yield* once<[string]>(both, 'open');
+        try {
+          yield* once(both, 'message');
+        } catch (error) {
+          return [opened, error];
+        }
+        return [];
+      });
+      yield* sleep(1);
+      both.emit('open', 'now');
+      yield* sleep(1);
+      both.emit('error', failure);
+      return yield* waiting.get();
+    });
+    expect(seen).toEqual([['now'], failure]);
+    expect(both.eventNames()).toEqual([]);
+  });
 });
 
 describe('on', () => {
