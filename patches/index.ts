@@ -10,6 +10,7 @@ export { PatchConflictError } from './errors.ts';
 export { patchEvents } from './events.ts';
 export { patchFetch } from './fetch.ts';
 export { patchFs } from './fs.ts';
+export { handler } from './handler.ts';
 export { patchNet } from './net.ts';
 export { adopt, release } from './ownership.ts';
 export { type Leak, onLeak } from './ownership-leaks.ts';

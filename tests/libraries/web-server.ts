@@ -37,8 +37,8 @@ export class WebServer {
     return this.#held.size;
   }
 
-  release(): void {
-    for (const response of this.#held) response.end('{}');
+  release(body = '{}'): void {
+    for (const response of this.#held) response.end(body);
   }
 
   *close(): Op<void> {
