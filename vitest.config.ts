@@ -67,7 +67,8 @@ export default defineConfig({
   plugins,
   test: {
     include: ['tests/**/*.test.ts'],
-    exclude: [...slow, 'tests/.tmp/**', '**/node_modules/**'],
+    // tests/libraries has a configuration of its own: it needs packages, and servers, of its own.
+    exclude: [...slow, 'tests/libraries/**', 'tests/.tmp/**', '**/node_modules/**'],
     globalSetup: 'tests/compile.ts',
     server,
     pool: 'forks',

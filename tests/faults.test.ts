@@ -21,7 +21,7 @@ const FAULTS: Readonly<Record<string, string>> = {
 function named(folder: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.test\.ts$|cases-[\w-]+\.ts$|explorations\.ts$/.test(entry) || entry.includes('.tmp')) continue;
+    if (!/\.test\.ts$|cases-[\w-]+\.ts$|explorations\.ts$/.test(entry) || /\.tmp|node_modules/.test(entry)) continue;
     const text = readFileSync(path.join(folder, entry), 'utf8');
     // Titles are quoted; a test may stand for several: 'F78, F79: ...', 'S16, F112: ...', 'kinds of ... (F100)'.
     for (const [title] of text.matchAll(/(['"`])(?:[A-Z]\d+[a-z]?[,:] )*F\d+[,: ][^\n]*|\(F\d+\)/g))

@@ -9,7 +9,7 @@ const RULES = [...'S1 S2 S3 S4 S5 S6 S7 S8 S8a S9 S10 S11 S12 S13 S14 S15 S16 S1
 function named(folder: string): Set<string> {
   const found = new Set<string>();
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.test\.ts$|explorations\.ts$/.test(entry)) continue;
+    if (!/\.test\.ts$|explorations\.ts$/.test(entry) || entry.includes('node_modules')) continue;
     const text = readFileSync(path.join(folder, entry), 'utf8');
     for (const [, rule] of text.matchAll(/['"`](S\d+a?)\b[ :,]/g)) found.add(rule as string);
   }
