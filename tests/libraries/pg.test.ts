@@ -3,7 +3,7 @@
 // A kill leaves the query: it goes on in the server, and the client goes back to the pool when it has answered. pg_cancel_backend() ends it there; a client that
 // was taken from the pool by hand and is destroyed has no other user any more.
 import pg from 'pg';
-import { type Op, shield, spawn } from 'tendril';
+import { killAll, type Op, shield, spawn } from 'tendril';
 import { expect, it } from 'vitest';
 import { probe } from '../services.ts';
 import { inSequence, type Library, libraryTests, noOrphans, type Subject, untilHolding, using } from './subject.ts';
@@ -53,18 +53,22 @@ class Pg implements Subject {
   }
 }
 
-/** A client of the pool for `body`. One that is left in the middle of a query is cancelled in the server, and discarded. */
-function* withClient<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Op<T>): Op<T> {
-  // A kill during connect() would leave a client that nobody gives back.
+/** A transaction, as docs/libraries.md has it. */
+function* transaction<T>(pool: pg.Pool, body: (client: pg.PoolClient) => Op<T>): Op<T> {
   const client = yield* shield(pool.connect());
-  let left = true;
+  let pid: number | undefined;
+  let whole = false;
   try {
+    const backend = yield* client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    pid = backend.rows[0]?.pid;
+    yield* client.query('begin');
     const value = yield* body(client);
-    left = false;
+    yield* client.query('commit');
+    whole = true;
     return value;
   } finally {
-    if (left) yield* shield(pool.query('select pg_cancel_backend($1)', [(client as { processID?: number }).processID]));
-    client.release(left);
+    client.release(!whole);
+    if (!whole) yield* shield(pool.query('select pg_cancel_backend($1)', [pid]));
   }
 }
 
@@ -86,18 +90,45 @@ libraryTests('pg', library satisfies Library, server === undefined, () => {
     expect(seen).toEqual({ busy: 1, after: 0 });
   });
 
-  it('can end the query of a killed greenlet in the server, and discard its client', async () => {
+  it('can end the query of a killed greenlet in the server, discard its client and roll its transaction back', async () => {
     const seen = await using(library, function* (subject) {
       const { pool } = subject as Pg;
-      const asking = spawn(() => withClient(pool, (client) => client.query(hold) as Op<unknown>));
-      yield* untilHolding(subject, 1);
-      const before = pool.totalCount;
-      asking.kill();
-      yield* asking.join();
+      const table = `tendril_pg_${process.pid}`;
+      yield* pool.query(`create table ${table} (n int)`);
+      try {
+        const insert = (n: number, more: (client: pg.PoolClient) => Op<unknown>): Op<unknown> =>
+          transaction(pool, function* (client) {
+            yield* client.query(`insert into ${table} values ($1)`, [n]);
+            yield* more(client);
+          });
+        yield* insert(1, (client) => client.query('select 1') as Op<unknown>);
+        const writing = spawn(() => insert(2, (client) => client.query(hold) as Op<unknown>));
+        yield* untilHolding(subject, 1);
+        writing.kill();
+        yield* writing.join();
+        yield* untilHolding(subject, 0);
+        yield* noOrphans();
+        const { rows } = yield* pool.query<{ n: number }>(`select n from ${table}`);
+        return { rows, busy: pool.totalCount - pool.idleCount, answers: yield* inSequence(subject) };
+      } finally {
+        yield* pool.query(`drop table ${table}`);
+      }
+    });
+    expect(seen).toEqual({ rows: [{ n: 1 }], busy: 0, answers: [1, 2, 3] });
+  });
+
+  it('cancels as many transactions at once as the pool has clients', async () => {
+    const answers = await using(library, function* (subject) {
+      const { pool } = subject as Pg;
+      const writing = Array.from({ length: 10 }, () =>
+        spawn(() => transaction(pool, (client) => client.query(hold) as Op<unknown>)),
+      );
+      yield* untilHolding(subject, 10);
+      yield* killAll(writing);
       yield* untilHolding(subject, 0);
       yield* noOrphans();
-      return { before, after: pool.totalCount - pool.idleCount, answers: yield* inSequence(subject) };
+      return yield* inSequence(subject);
     });
-    expect(seen).toEqual({ before: 1, after: 0, answers: [1, 2, 3] });
+    expect(answers).toEqual([1, 2, 3]);
   });
 });
