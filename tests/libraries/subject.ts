@@ -3,7 +3,7 @@
 // A library is opened for each test. Its server can be made to hold a request back: that is what "in flight" is here, so nothing depends on how fast anything
 // is. Each answer names its question: an answer that came to the wrong greenlet, or one place too late, is seen.
 import { all, hub, isKilled, type Op, run, sleep, spawn, TimeoutError, timeout } from 'tendril';
-import { patchPromise } from 'tendril/patches';
+import { patchAll } from 'tendril/patches';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectNothingLeft } from '../samples/settled.ts';
 
@@ -90,11 +90,23 @@ export async function using<T>(library: Library, body: (subject: Subject) => Op<
   });
 }
 
-/** Patch promises for each test of the file, and require afterwards that nothing is left. */
+/** What `yield* promise` needs; or, with TENDRIL_PATCHES=all, everything. */
+const patch = (): { undo(): void } =>
+  patchAll({
+    only:
+      process.env.TENDRIL_PATCHES === 'all'
+        ? ['promise', 'events', 'timers', 'net', 'dns', 'fs', 'childProcess', 'fetch']
+        : ['promise'],
+  });
+
+/** Patch for each test of the file, and require afterwards that nothing is left. */
 export function patched(): void {
-  beforeEach(() => void patchPromise());
+  let patches: { undo(): void } | undefined;
+  beforeEach(() => {
+    patches = patch();
+  });
   afterEach(async () => {
-    patchPromise().undo();
+    patches?.undo();
     await expectNothingLeft();
     expect(hub.stats().orphans).toBe(0);
   });
