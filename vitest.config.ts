@@ -59,6 +59,9 @@ export const slow = [
   'tests/io/stdio-terminal.test.ts',
   'tests/conformance/**/*.test.ts',
   'tests/io/streams-{duplex,memory}.test.ts',
+  // Many programs in processes of their own.
+  'tests/patches/{undo,child-process,twin-child-process,events-failures,events-callbacks,twins-fs,twin-net-programs}.test.ts',
+  'tests/io/{stdio,process-faults}.test.ts',
   // Against servers of their own, which take a while to start; many seeds.
   'tests/samples/{postgres,mqtt,nats,memcached,smtp,dns-over-tcp,port-scanner,redis-simulated}.test.ts',
 ];
