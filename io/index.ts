@@ -204,7 +204,7 @@ export type { Pem, TlsClientOptions, TlsIdentity, TlsOptions, TlsVersion } from 
 export type { SniFunction, TlsServerOptions } from './tls-server-options.ts';
 export type { StartTlsOptions } from './tls-start.ts';
 export { type UdpEndpoint, type UdpOptions, udp } from './udp.ts';
-export { until } from './until.ts';
+export { type UntilOptions, until } from './until.ts';
 export type { Stall, Watchdog, WatchdogOptions } from './watchdog.ts';
 export {
   fromReadableStream,

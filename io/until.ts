@@ -5,8 +5,10 @@
 
 import { typeError } from '../core/bad-argument.ts';
 import { ExternalWait, type Ticket } from '../core/external.ts';
+import { requireScheduler } from '../core/kernel.ts';
 import { nameOf, type Waitable, type WaitDescription } from '../core/op.ts';
 import { created } from '../core/unstarted.ts';
+import { checkOptions, own } from './address.ts';
 
 // Taken at load: patches never reach us.
 const { then } = Promise.prototype;
@@ -14,10 +16,29 @@ const ignore = (): void => {};
 
 type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
-class UntilPromise<T> extends ExternalWait<T> {
-  readonly #promise: PromiseLike<T>;
-  constructor(promise: PromiseLike<T>) {
+export interface UntilOptions<T> {
+  /** Called with the value if it comes when nobody waits any more: close or release what would be lost. Outside every greenlet; what it throws is reported to the hub. */
+  readonly late?: ((value: T) => void) | undefined;
+}
+
+/** The wait for a promise, whoever makes it. */
+abstract class Until<T> extends ExternalWait<T> {
+  readonly #late: ((value: T) => void) | undefined;
+  constructor(late: ((value: T) => void) | undefined) {
     super();
+    this.#late = late;
+  }
+  protected override orphaned(value: T): void {
+    const late = this.#late;
+    // The code of users runs at the end of a turn, not inside the host's callback.
+    if (late !== undefined) requireScheduler().atTurnEnd(() => late(value));
+  }
+}
+
+class UntilPromise<T> extends Until<T> {
+  readonly #promise: PromiseLike<T>;
+  constructor(promise: PromiseLike<T>, late: ((value: T) => void) | undefined) {
+    super(late);
     this.#promise = promise;
     // Whoever makes this Op means to wait, but it may start a turn later: until then a rejection is no unhandled one. Not by the promise's own
     // `then`: to some (queries of databases) that is the order to begin, and twice would be two of them.
@@ -31,10 +52,10 @@ class UntilPromise<T> extends ExternalWait<T> {
   }
 }
 
-class UntilCall<T> extends ExternalWait<T> {
+class UntilCall<T> extends Until<T> {
   readonly #make: (signal: AbortSignal) => PromiseLike<T>;
-  constructor(make: (signal: AbortSignal) => PromiseLike<T>) {
-    super();
+  constructor(make: (signal: AbortSignal) => PromiseLike<T>, late: ((value: T) => void) | undefined) {
+    super(late);
     this.#make = make;
   }
   protected begin(ticket: Ticket<T>): void {
@@ -75,12 +96,15 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
  * Wait for a promise, or for the one that a function makes when the wait starts.
  *
  * Always switches. The function is given an AbortSignal that aborts if the wait ends early (a kill, a timeout, another arm of a select). If it throws
- * Killed or TimeoutError, the promise itself goes on; its result is dropped.
+ * Killed or TimeoutError, the promise itself goes on; its result is dropped, or given to `late`.
  *
- * @throws what the promise rejects with, or the function throws. @throws TypeError if there is no promise.
+ * @throws what the promise rejects with, or the function throws. @throws TypeError if there is no promise, or for bad options.
  */
-export function until<T>(source: Source<T>): Waitable<T> {
-  if (typeof source === 'function' && !isThenable(source)) return created(new UntilCall(source));
-  if (isThenable(source)) return created(new UntilPromise(source as PromiseLike<T>));
+export function until<T>(source: Source<T>, options?: UntilOptions<T>): Waitable<T> {
+  const late = options === undefined ? undefined : own<UntilOptions<T>['late']>(checkOptions(options, 'until'), 'late');
+  if (late !== undefined && typeof late !== 'function')
+    throw typeError(`until: late must be a function, not ${nameOf(late)}`);
+  if (typeof source === 'function' && !isThenable(source)) return created(new UntilCall(source, late));
+  if (isThenable(source)) return created(new UntilPromise(source as PromiseLike<T>, late));
   throw typeError(`until takes a promise or a function that makes one, not ${nameOf(source)}`);
 }

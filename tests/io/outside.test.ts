@@ -20,9 +20,58 @@ import {
 } from 'tendril';
 import { describe, expect, it } from 'vitest';
 
+function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
 describe('until', () => {
   it('returns what the promise brings', async () => {
     expect(await run(() => until(Promise.resolve('value')))).toBe('value');
+  });
+
+  it('gives a value that comes too late to whoever can release it', async () => {
+    const late: string[] = [];
+    const { promise, resolve } = deferred<string>();
+    await run(function* () {
+      const waiting = spawn(() => until(promise, { late: (value) => void late.push(value) }));
+      const inTime = until(Promise.resolve('in time'), { late: (value) => void late.push(value) });
+      yield* inTime;
+      waiting.kill();
+      yield* waiting.join();
+      resolve('a connection');
+      while (late.length === 0) yield* sleep(1);
+    });
+    expect(late).toEqual(['a connection']);
+  });
+
+  it('tells the hub what is thrown for a late value', async () => {
+    const error = new Error('cannot be released');
+    const told = new Promise((resolve) => {
+      const unlink = hub.on('error', (reported) => {
+        unlink();
+        resolve(reported);
+      });
+    });
+    const { promise, resolve } = deferred<string>();
+    await run(function* () {
+      const late = (): never => {
+        throw error;
+      };
+      yield* timeout(
+        1,
+        until(() => promise, { late }),
+        { else: '' },
+      );
+    });
+    resolve('late');
+    expect(await told).toBe(error);
+  });
+
+  it('refuses options that are none', () => {
+    expect(() => until(Promise.resolve(), { late: 5 as never })).toThrow(/late must be a function/);
+    expect(() => until(Promise.resolve(), 5 as never)).toThrow(TypeError);
   });
 
   it('throws what the promise rejects with, the very object', async () => {
