@@ -93,10 +93,7 @@ export class Scheduler {
   readonly #soonTurn = (): void => {
     this.#soonAsked = false;
     // A turn may have come first.
-    if (this.#inTurn || this.runQueue.size === 0) return;
-    const { context } = this.driver;
-    if (context === undefined) this.#turn(true);
-    else context.turn(this.#boundSoonTurn);
+    if (!this.#inTurn && this.runQueue.size > 0) this.#inContext(this.#boundSoonTurn);
   };
 
   constructor(driver: Driver) {
@@ -226,9 +223,14 @@ export class Scheduler {
   /** One turn: called by the driver only. */
   turn(): void {
     if (this.#inTurn) throw new InternalError('a turn was started inside a turn');
+    this.#inContext(this.#boundTurn);
+  }
+
+  /** A turn inherits no ambient context of the code that asked for it. */
+  #inContext(turn: () => void): void {
     const { context } = this.driver;
-    if (context === undefined) this.#turn(false);
-    else context.turn(this.#boundTurn);
+    if (context === undefined) turn();
+    else context.turn(turn);
   }
 
   /**
