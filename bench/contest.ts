@@ -15,6 +15,8 @@ export interface Outcome {
   readonly answer?: number;
   /** Nanoseconds, bytes or ticks for the whole round; left out, the time between call and return is taken. */
   readonly total?: number;
+  /** CPU nanoseconds of what `total` measures, where the contestant takes that itself. */
+  readonly cpu?: number;
   /** Operations that were done, where the contestant decides that itself. */
   readonly count?: number;
 }
@@ -51,6 +53,13 @@ export interface Goal {
   readonly limit?: number;
 }
 
+export interface Point {
+  readonly of: string;
+  readonly size: number;
+  /** What the shape of the curve comes from, for the report. */
+  readonly shape?: string;
+}
+
 export interface Row {
   readonly name: string;
   readonly unit: string;
@@ -62,6 +71,8 @@ export interface Row {
   /** A new process for every round: its memory is the measure. */
   readonly fresh?: boolean;
   readonly needs?: 'redis' | 'nginx';
+  /** The row is a point of a curve: so many of what it is about are there at once. */
+  readonly curve?: Point;
   /** The right answer of a round of `count` operations. */
   readonly answer?: (count: number) => number;
   readonly contestants: readonly Contestant[];

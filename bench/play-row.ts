@@ -3,7 +3,7 @@
 // Rounds go A B C A B C, so that a disturbance of the machine hits all. While one plays the others sleep in their processes. The number of
 // operations is raised, contestant by contestant, until a round is long enough to time; that is the warm-up too.
 
-import type { Contestant, Goal, Row, Setting } from './contest.ts';
+import type { Contestant, Goal, Point, Row, Setting } from './contest.ts';
 import { ours } from './contest.ts';
 import { NoFigure, Player, type Reply } from './player.ts';
 import type { Programs } from './programs.ts';
@@ -45,6 +45,7 @@ export interface RowResult {
   readonly file: string;
   readonly unit: string;
   readonly better: Row['better'];
+  readonly curve?: Point;
   readonly contestants: readonly Figures[];
   readonly goals: readonly Verdict[];
 }
@@ -75,6 +76,7 @@ export async function playRow(
     file,
     unit: row.unit,
     better: row.better,
+    ...(row.curve === undefined ? {} : { curve: row.curve }),
     contestants: figures.map((each) => withRatio(each, own)),
     goals: row.goals.map((goal) => judge(goal, row, figures, mine)),
   };

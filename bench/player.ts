@@ -9,10 +9,8 @@ import { createInterface } from 'node:readline';
 import type { Contestant, Outcome, Row, Setting } from './contest.ts';
 import type { Programs } from './programs.ts';
 
-export interface Reply extends Required<Outcome> {
-  /** CPU nanoseconds of the process; undefined if the contestant timed only a part of what it did. */
-  readonly cpu?: number;
-}
+/** `cpu` is that of the process; left out if the contestant timed only a part of what it did. */
+export type Reply = Outcome & Required<Omit<Outcome, 'cpu'>>;
 
 /** Why a contestant has no figures. */
 export class NoFigure extends Error {

@@ -6,7 +6,8 @@
 import { ours } from './contest.ts';
 import type { Figures, RowResult, Verdict } from './play-row.ts';
 
-function format(value: number): string {
+/** Three digits. */
+export function format(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) < 0.005) return '0.00';
   const digits = Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0;

@@ -5,17 +5,24 @@
 //   npm run bench -- --rounds 9                rounds per row (at least 5 for figures that count)
 //   npm run bench -- --quick                   short rounds and fewer greenlets: does everything run?
 //   npm run bench -- --json > figures.json     machine-readable on stdout, the table on stderr
+//   npm run bench -- --report                  all of that, and REPORT.md with plots/
+//   npm run bench -- --report 20.json 24.json  REPORT.md of stored figures, side by side; nothing is run
 //   npm run bench -- --list                    names of the rows
+//
+// Contestants are run by the Node that runs this file. For other versions, after one `npm run bench -- --list` that builds everything:
+//   /path/to/node-24/bin/node bench/out/run.js --json > 24.json
 //
 // Peers are installed by `npm ci --prefix bench`; Go, gevent, redis-server, nginx, redis-benchmark and wrk are taken where they are
 // installed. Who cannot play is named with the reason. A goal that is not met is reported; the exit status is 1 only if a contestant failed.
 
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Row, Setting } from './contest.ts';
 import { describeMachine, thisMachine } from './machine.ts';
 import { type Pace, playRow, type RowResult } from './play-row.ts';
 import { linkPackage, Programs } from './programs.ts';
 import { columns, describeResults, describeRow } from './report.ts';
+import { type Run, writeReport } from './report-page.ts';
 import { type Server, startHttp, startRedis } from './servers.ts';
 
 const files = [
@@ -37,6 +44,8 @@ const files = [
   'http-serve',
   'interval-ticks',
   'patch-cost',
+  'growth',
+  'growth-connections',
 ];
 
 function refuse(message: string): never {
@@ -44,12 +53,14 @@ function refuse(message: string): never {
   process.exit(2);
 }
 
-const { values: options } = parseArgs({
+const { values: options, positionals: stored } = parseArgs({
+  allowPositionals: true,
   options: {
     only: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string', default: '5' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
@@ -78,6 +89,13 @@ class Servers {
     await this.#redis?.close();
     await this.#http?.close();
   }
+}
+
+if (stored.length > 0) {
+  if (!options.report) refuse(`${stored.join(' ')}: stored figures are for --report`);
+  const runs = await Promise.all(stored.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as Run));
+  await writeReport(runs);
+  process.exit(0);
 }
 
 const rounds = Number(options.rounds);
@@ -123,9 +141,9 @@ try {
   await servers.close();
 }
 print(describeResults(results));
-if (options.json) {
-  console.log(JSON.stringify({ ...machine, rounds, quick: options.quick, rows: results }, undefined, 2));
-}
+const run: Run = { ...machine, rounds, quick: options.quick, rows: results };
+if (options.json) console.log(JSON.stringify(run, undefined, 2));
+if (options.report) await writeReport([run]);
 process.exitCode = results.some((each) => each.contestants.some(({ status }) => status === 'failed')) ? 1 : 0;
 
 function withoutServer(row: Row): Row {

@@ -17,7 +17,7 @@ const size = 64;
 const message = Buffer.alloc(size, 'x');
 const host = '127.0.0.1';
 
-function tendril(name: string, connections: number, timeoutMs: number | undefined): Contestant {
+export function tendril(name: string, connections: number, timeoutMs: number | undefined): Contestant {
   return {
     name,
     async start() {
@@ -113,7 +113,7 @@ async function listenOn(server: net.Server): Promise<number> {
   return (server.address() as net.AddressInfo).port;
 }
 
-function rawNet(name: string, connections: number, onread: boolean): Contestant {
+export function rawNet(name: string, connections: number, onread: boolean): Contestant {
   return {
     name,
     async start(): Promise<Round> {
@@ -121,8 +121,16 @@ function rawNet(name: string, connections: number, onread: boolean): Contestant 
         socket.on('data', (chunk) => socket.write(chunk));
       });
       const port = await listenOn(server);
-      const exchanges = Array.from({ length: connections }, () => new Exchange(port, onread));
-      await Promise.all(exchanges.map((each) => once(each.socket, 'connect')));
+      const exchanges: Exchange[] = [];
+      while (exchanges.length < connections) {
+        // No more at once than a listener lets wait.
+        const some = Array.from(
+          { length: Math.min(100, connections - exchanges.length) },
+          () => new Exchange(port, onread),
+        );
+        await Promise.all(some.map((each) => once(each.socket, 'connect')));
+        exchanges.push(...some);
+      }
       return async (count): Promise<Outcome> => {
         const replies = await Promise.all(exchanges.map((each) => each.run(count / connections)));
         return { answer: replies.reduce((sum, each) => sum + each, 0) };

@@ -1,0 +1,25 @@
+// growth-connections.ts: Does a message cost the same beside ten connections as beside nine thousand?
+//
+// The echo of tcp-echo.ts, both ends in one process, one message on its way on each connection at a time. A connection takes two files here, so the
+// curve ends where the usual limit of open files does.
+//
+// How to run: npm run bench -- --only 'growth: connections'
+
+import { ours, type Row } from './contest.ts';
+import { rawNet, tendril } from './tcp-echo.ts';
+
+function row(size: number): Row {
+  return {
+    name: `growth: connections, ${size.toLocaleString('en')}`,
+    unit: 'ns',
+    measure: 'each',
+    better: 'lower',
+    count: Math.max(size, Math.ceil(20_000 / size) * size),
+    curve: { of: 'connections, a message each', size },
+    answer: (count) => count,
+    contestants: [tendril(ours, size, 5000), rawNet('net', size, false)],
+    goals: [],
+  };
+}
+
+export const rows: readonly Row[] = [10, 100, 1000, 9000].map(row);
