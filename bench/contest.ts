@@ -68,6 +68,8 @@ export interface Row {
   readonly better: 'lower' | 'higher';
   /** Operations per round; left out, the runner raises it until a round is long enough to time. */
   readonly count?: number;
+  /** Rounds of a calibrated row are a multiple of this many operations. */
+  readonly portion?: number;
   /** A new process for every round: its memory is the measure. */
   readonly fresh?: boolean;
   readonly needs?: 'redis' | 'nginx';

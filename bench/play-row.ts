@@ -50,9 +50,11 @@ export interface RowResult {
   readonly goals: readonly Verdict[];
 }
 
-/** Rounds are a multiple of this many operations, so that they divide evenly among 2, 10, 50, 64 or 100. */
-const portion = 1600;
-const largestRound = portion * 1_000_000;
+/** Rounds are a multiple of this many operations, unless the row says otherwise, so that they divide evenly among 2, 10, 50, 64 or 100. */
+const usualPortion = 1600;
+const largestRound = usualPortion * 1_000_000;
+/** Rounds before those that count, where their size is fixed: each size of a curve has to be as warm as the next. */
+const warmRounds = { point: 3, row: 1 };
 
 export async function playRow(
   file: string,
@@ -107,7 +109,7 @@ class Seat {
     this.#pace = pace;
     this.#open = () => Player.start(file, row, contestant, setting, programs);
     const fixed = contestant.count ?? row.count;
-    this.#count = fixed === undefined ? portion : Math.max(1, fixed / pace.shrink);
+    this.#count = fixed === undefined ? (row.portion ?? usualPortion) : Math.max(1, fixed / pace.shrink);
   }
 
   async warmUp(): Promise<void> {
@@ -115,13 +117,16 @@ class Seat {
       const player = await this.#open();
       this.#player = player;
       if (this.#row.fresh === true) return;
-      if (this.#row.count !== undefined) await player.round(this.#count);
-      else await this.#calibrate(player);
+      const { count, curve } = this.#row;
+      if (count === undefined) return await this.#calibrate(player);
+      const times = curve === undefined ? warmRounds.row : warmRounds.point;
+      for (let i = 0; i < times; i += 1) await player.round(this.#count);
     });
   }
 
   /** Raise the count until a round takes as long as it should, at least three times: the engine compiles meanwhile. */
   async #calibrate(player: Player): Promise<void> {
+    const portion = this.#row.portion ?? usualPortion;
     for (let attempt = 0; attempt < 12; attempt += 1) {
       const startedAt = process.hrtime.bigint();
       const { count } = await player.round(this.#count);

@@ -44,6 +44,7 @@ const files = [
   'http-serve',
   'interval-ticks',
   'patch-cost',
+  'gevent-echo',
   'growth',
   'growth-connections',
 ];

@@ -6,6 +6,7 @@
 import resource
 import time
 
+import echo as echo_programs
 import gevent
 from gevent import socket
 from gevent.queue import Channel, Queue
@@ -207,4 +208,6 @@ PROGRAMS = {
 
 
 def start(name, argument):
+    if name in echo_programs.PROGRAMS:
+        return echo_programs.PROGRAMS[name](argument)
     return tcp_echo(argument) if name == "tcp-echo" else PROGRAMS[name]
