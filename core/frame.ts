@@ -26,7 +26,6 @@ export class Frame implements Timer {
   cancelled = false;
   reason: unknown = undefined;
   // The timer of a timeout, or of a shield's grace.
-  deadlineMs = 0;
   order = 0;
   slot = -1;
 

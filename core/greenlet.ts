@@ -114,7 +114,6 @@ export class Greenlet<T = unknown> implements Waiter {
     const { scheduler } = this.scope;
     if (delayMs === Number.POSITIVE_INFINITY) return this;
     const timer: Timer = {
-      deadlineMs: 0,
       order: 0,
       slot: -1,
       due: () => {

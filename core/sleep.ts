@@ -13,7 +13,6 @@ import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
 class SleepTimer implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #waiter: Waiter;

@@ -53,7 +53,6 @@ class TimedWait implements Waiter, Timer {
   next: Waiter | undefined = undefined;
   prev: Waiter | undefined = undefined;
   value: unknown = undefined;
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #waiter: Waiter;
@@ -139,7 +138,6 @@ class TimeoutFrame extends WrapperFrame {
     super('timeout', greenlet);
     this.#op = op;
     this.reason = op;
-    this.deadlineMs = Number.POSITIVE_INFINITY;
   }
 
   protected override failed(error: unknown): unknown {

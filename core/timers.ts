@@ -4,16 +4,15 @@
 // (`settle`), so that arming reads no clock, a timer is never early, and one that is cancelled in the slice that armed it never
 // touches the heap: nearly all timeouts go that way.
 //
-// Order: by deadline, then by arming. The deadlines stand in an array of their own beside the heap: a comparison then reads two numbers
-// that lie side by side, instead of following two objects and their boxed doubles, which is what most of the time went to.
+// Order: by deadline, then by arming. The deadlines stand in an array of their own beside the heap, and the delays in one beside the fresh ones: a
+// comparison then reads two numbers that lie side by side, and a timer holds no double, which the engine would box in an object of its own.
 //
 // Invariants, between any two steps:
 //   timer.slot >= 0   implies  heap[timer.slot] is timer and keys[timer.slot] is its deadline
-//   timer.slot <= -2  implies  fresh[-2 - timer.slot] is timer
+//   timer.slot <= -2  implies  fresh[-2 - timer.slot] is timer and delays[-2 - timer.slot] is its delay
 //   timer.slot is -1  if and only if it is not armed
 
 export interface Timer {
-  deadlineMs: number;
   /** Arming order, for ties. */
   order: number;
   slot: number;
@@ -27,6 +26,7 @@ export class TimerQueue {
   readonly #heap: Timer[] = [];
   readonly #keys: number[] = [];
   readonly #fresh: Timer[] = [];
+  readonly #delays: number[] = [];
   #armed = 0;
 
   get size(): number {
@@ -35,17 +35,16 @@ export class TimerQueue {
 
   /** Arm `timer` to be due `delayMs` after now, where now is read later. */
   arm(timer: Timer, delayMs: number): void {
-    timer.deadlineMs = delayMs;
     timer.order = this.#armed++;
     timer.slot = -2 - this.#fresh.length;
     this.#fresh.push(timer);
+    this.#delays.push(delayMs);
   }
 
   /** Arm `timer` for a point in time. */
   armAt(timer: Timer, deadlineMs: number): void {
-    timer.deadlineMs = deadlineMs;
     timer.order = this.#armed++;
-    this.#insert(timer);
+    this.#insert(timer, deadlineMs);
   }
 
   /** Disarm `timer`; nothing happens if it is not armed. */
@@ -56,8 +55,10 @@ export class TimerQueue {
     if (slot < UNARMED) {
       const index = -2 - slot;
       const last = this.#fresh.pop() as Timer;
+      const delayMs = this.#delays.pop() as number;
       if (last !== timer) {
         this.#fresh[index] = last;
+        this.#delays[index] = delayMs;
         last.slot = slot;
       }
       return;
@@ -72,11 +73,9 @@ export class TimerQueue {
   settle(nowMs: number): void {
     const fresh = this.#fresh;
     if (fresh.length === 0) return;
-    for (const timer of fresh) {
-      timer.deadlineMs += nowMs;
-      this.#insert(timer);
-    }
+    for (let i = 0; i < fresh.length; i += 1) this.#insert(fresh[i] as Timer, (this.#delays[i] as number) + nowMs);
     fresh.length = 0;
+    this.#delays.length = 0;
   }
 
   /** When the first one is due; Infinity if there is none. Fresh timers must have been settled. */
@@ -93,11 +92,11 @@ export class TimerQueue {
     }
   }
 
-  #insert(timer: Timer): void {
+  #insert(timer: Timer, deadlineMs: number): void {
     const slot = this.#heap.length;
     this.#heap.push(timer);
-    this.#keys.push(timer.deadlineMs);
-    this.#rise(slot, timer, timer.deadlineMs);
+    this.#keys.push(deadlineMs);
+    this.#rise(slot, timer, deadlineMs);
   }
 
   /** Put `timer` into the hole at `from`, or higher up; returns where it is. */
@@ -153,18 +152,16 @@ export class TimerQueue {
   /** Throw if an invariant does not hold. */
   check(): void {
     this.#heap.forEach((timer, slot) => {
-      if (timer.slot !== slot || this.#keys[slot] !== timer.deadlineMs) {
-        throw new Error('timers: an entry does not know its place');
-      }
-      const parent = this.#heap[(slot - 1) >> 2];
-      if (slot > 0 && parent !== undefined && before(timer, parent)) throw new Error('timers: heap order is broken');
+      if (timer.slot !== slot) throw new Error('timers: an entry does not know its place');
+      if (slot > 0 && this.#before(slot, (slot - 1) >> 2)) throw new Error('timers: heap order is broken');
     });
     this.#fresh.forEach((timer, index) => {
       if (timer.slot !== -2 - index) throw new Error('timers: a fresh entry does not know its place');
     });
   }
-}
 
-function before(a: Timer, b: Timer): boolean {
-  return a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && a.order < b.order);
+  #before(a: number, b: number): boolean {
+    const [first, second] = [this.#keys[a] as number, this.#keys[b] as number];
+    return first < second || (first === second && (this.#heap[a] as Timer).order < (this.#heap[b] as Timer).order);
+  }
 }

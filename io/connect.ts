@@ -147,7 +147,6 @@ function peerOf(target: CheckedEndpoint): string {
 
 /** One connection in the making. */
 class Connecting implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #wait: ConnectWait;

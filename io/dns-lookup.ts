@@ -121,7 +121,6 @@ function found({ all }: Question, addresses: readonly Resolved[]): Found {
 
 /** One lookup under way, and its timer. */
 class LookingUp implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #question: Question;

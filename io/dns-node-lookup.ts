@@ -17,7 +17,6 @@ import './node-network.ts';
 type Done = Parameters<LookupFunction>[2];
 
 class NodeLookup implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #host: string;

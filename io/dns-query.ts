@@ -79,7 +79,6 @@ export class Query<T> extends ExternalWait<T> {
 
 /** One query under way, and its timer. */
 class Asking implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #question: Question;

@@ -235,7 +235,6 @@ export class Connection {
 
 /** The limits of a connection that are ours to keep: on a silent peer while there is an exchange, on rest while there is none. */
 class ConnectionLimit implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #connection: Connection;

@@ -46,7 +46,6 @@ const RETRIED = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export class Exchange extends Wait<Response> implements Timer, BodySource, FailedExchange {
   // The timer of the whole exchange.
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   /** Neighbours in the pool's list. */

@@ -9,7 +9,6 @@ import type { Scheduler } from '../core/scheduler.ts';
 import type { Timer } from '../core/timers.ts';
 
 export class MovingLimit implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #scheduler: Scheduler;

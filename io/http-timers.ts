@@ -18,7 +18,6 @@ export interface Timed {
 }
 
 class OneTimer implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly due: () => void;

@@ -14,7 +14,6 @@ const MOST_HEAD_BYTES = 16_384;
 const STATUS = /^HTTP\/1\.[01] (\d{3})(?: [^\r\n]*)?\r?\n/;
 
 export class Tunnel implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #socket: Duplex;

@@ -54,7 +54,6 @@ export function main(body: () => Op<unknown>): void {
     scheduler.timersChanged();
   };
   const drain: Timer = {
-    deadlineMs: 0,
     order: 0,
     slot: -1,
     due: () => {

@@ -36,7 +36,6 @@ export function connectThrough(
 
 class Connecting implements Timer {
   // The limit on all of it.
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly stream: TransportStream;

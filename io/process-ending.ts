@@ -26,9 +26,10 @@ const { kill } = process;
 const { readdirSync, readFileSync } = fs;
 
 export class Ending implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
+  /** When the grace is over, if there is one. */
+  #deadlineMs = Number.POSITIVE_INFINITY;
   readonly #child: ChildProcess;
   readonly #pid: number;
   readonly #name: string;
@@ -89,7 +90,9 @@ export class Ending implements Timer {
     }
     if (!this.#asked.has(signal) && !this.send(signal, this.grouped)) return;
     if (graceMs === Number.POSITIVE_INFINITY || this.#killed) return;
-    if (this.slot >= 0 && this.deadlineMs <= scheduler.driver.now() + graceMs) return;
+    const deadlineMs = scheduler.driver.now() + graceMs;
+    if (this.slot !== -1 && this.#deadlineMs <= deadlineMs) return;
+    this.#deadlineMs = deadlineMs;
     scheduler.timeouts.cancel(this);
     scheduler.timeouts.arm(this, graceMs);
     scheduler.timersChanged();

@@ -102,7 +102,6 @@ class Handshakes implements Gate {
 
 /** A connection whose handshake goes on: a handle of ours, but no Socket yet. */
 class Arriving implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #gate: Handshakes;

@@ -42,7 +42,6 @@ export class NetworkClock {
 
 /** One timer that can be set again and again. */
 export class Alarm implements Timer {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #clock: NetworkClock;

@@ -71,7 +71,6 @@ export class SimulatedDatagrams implements DatagramHandle {
 
 /** One datagram on its way. */
 class Underway implements Timer, WaitsForLink {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly #net: SimulatedNetwork;

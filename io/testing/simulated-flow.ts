@@ -30,7 +30,6 @@ export interface PacketSink {
 }
 
 export class Flow implements Timer, WaitsForLink {
-  deadlineMs = 0;
   order = 0;
   slot = -1;
   readonly link: Link;

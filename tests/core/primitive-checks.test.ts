@@ -38,7 +38,7 @@ function fakeWaiter(value?: unknown, owner?: Greenlet): Waiter {
 }
 
 function timer(): Timer {
-  return { deadlineMs: 0, order: 0, slot: -1, due: () => {} };
+  return { order: 0, slot: -1, due: () => {} };
 }
 
 /** How to break each invariant. */
