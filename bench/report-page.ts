@@ -173,6 +173,11 @@ function curveSection(runs: readonly Run[], of: string): { text: string; plot: s
   return { text, plot: lines.length === 0 ? '' : linePlot(labels, lines) };
 }
 
+function machineText(run: Run): string {
+  const lines = describeMachine(run).split('\n');
+  return `${lines.map((each) => each.replace(/\.$/, '')).join('. ')}. ${run.rounds} rounds.`;
+}
+
 /** Every goal in one table. */
 function goalTable(runs: readonly Run[]): string {
   const lines = rowNames(runs).flatMap((name) => {
@@ -187,8 +192,19 @@ function goalTable(runs: readonly Run[]): string {
   return table(['row', 'goal', ...runs.map(labelOf)], lines);
 }
 
-/** Write REPORT.md and plots/ from `runs`. */
-export async function writeReport(runs: readonly Run[]): Promise<void> {
+/** Runs of one version of Node are one: rows that were taken again replace the earlier ones. The machine is that of the last. */
+function joined(runs: readonly Run[]): Run[] {
+  const versions = new Map<string, Run>();
+  for (const run of runs) {
+    const earlier = versions.get(run.node)?.rows.filter((each) => rowOf(run, each.row) === undefined) ?? [];
+    versions.set(run.node, { ...run, rows: [...earlier, ...run.rows] });
+  }
+  return [...versions.values()];
+}
+
+/** Write REPORT.md and plots/ from `stored` runs, those of one version of Node joined. */
+export async function writeReport(stored: readonly Run[]): Promise<void> {
+  const runs = joined(stored);
   const names = rowNames(runs);
   const curves = [...new Set(runs.flatMap((run) => run.rows.flatMap((each) => each.curve?.of ?? [])))];
   const bars = names.filter((name) => runs.every((run) => rowOf(run, name)?.curve === undefined));
@@ -200,7 +216,7 @@ export async function writeReport(runs: readonly Run[]): Promise<void> {
     'Made by `npm run bench -- --report`; `bench/run.ts` says how to merge runs of several versions of Node. Each contestant runs in a process of its own; rounds are ' +
       'interleaved; the figure is the median of the rounds. A ratio is our figure divided by theirs; in brackets, the same ratio of CPU time.',
     ...quick,
-    ...runs.map((run) => `- ${describeMachine(run).split('\n').join('. ')}. ${run.rounds} rounds.`),
+    runs.map((run) => `- ${machineText(run)}`).join('\n'),
     '## Goals',
     goalTable(runs),
     ...(sections.length === 0 ? [] : ['## Rows', ...sections.map(({ text }) => text)]),

@@ -6,7 +6,8 @@
 //   npm run bench -- --quick                   short rounds and fewer greenlets: does everything run?
 //   npm run bench -- --json > figures.json     machine-readable on stdout, the table on stderr
 //   npm run bench -- --report                  all of that, and REPORT.md with plots/
-//   npm run bench -- --report 20.json 24.json  REPORT.md of stored figures, side by side; nothing is run
+//   npm run bench -- --report 20.json 24.json  REPORT.md of stored figures, versions side by side; nothing is run. Rows of one version may
+//                                              be in several files; the last one counts
 //   npm run bench -- --list                    names of the rows
 //
 // Contestants are run by the Node that runs this file. For other versions, after one `npm run bench -- --list` that builds everything:
