@@ -286,6 +286,8 @@ interface Curve {
   readonly shape: string;
   /** Operations per round at the smaller sizes. */
   readonly operations: number;
+  /** The last size. */
+  readonly most?: number;
 }
 
 const collected =
@@ -336,9 +338,10 @@ const curves: readonly Curve[] = [
   },
   {
     of: 'waiters on one channel, killed',
-    shape: 'Most of it is the stack that each Killed carries. One is taken out of the middle of the list in O(1).',
+    shape: `Most of it is the stack that each Killed carries, which is why the curve ends at 100,000; one is taken out of the middle of the list in O(1). ${collected}`,
     ours: waitersKilled,
-    operations: 200_000,
+    operations: 100_000,
+    most: 100_000,
   },
 ];
 
@@ -375,4 +378,6 @@ function row(curve: Curve, size: number): Row {
 
 const sizes = [10, 100, 1000, 10_000, 100_000, 1_000_000];
 
-export const rows: readonly Row[] = curves.flatMap((curve) => sizes.map((size) => row(curve, size)));
+export const rows: readonly Row[] = curves.flatMap((curve) =>
+  sizes.filter((size) => size <= (curve.most ?? size)).map((size) => row(curve, size)),
+);

@@ -53,8 +53,8 @@ export interface RowResult {
 /** Rounds are a multiple of this many operations, unless the row says otherwise, so that they divide evenly among 2, 10, 50, 64 or 100. */
 const usualPortion = 1600;
 const largestRound = usualPortion * 1_000_000;
-/** Rounds before those that count, where their size is fixed: each size of a curve has to be as warm as the next. */
-const warmRounds = { point: 3, row: 1 };
+/** Operations before those that count, at least, in rounds of a fixed size: each point of a curve has to be as warm as the next. */
+const warmOperations = 500_000;
 
 export async function playRow(
   file: string,
@@ -119,7 +119,7 @@ class Seat {
       if (this.#row.fresh === true) return;
       const { count, curve } = this.#row;
       if (count === undefined) return await this.#calibrate(player);
-      const times = curve === undefined ? warmRounds.row : warmRounds.point;
+      const times = curve === undefined ? 1 : Math.min(3, Math.ceil(warmOperations / count));
       for (let i = 0; i < times; i += 1) await player.round(this.#count);
     });
   }
