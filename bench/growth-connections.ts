@@ -9,8 +9,7 @@ import { ours, type Row } from './contest.ts';
 import { rawNet, tendril } from './tcp-echo.ts';
 
 const shape =
-  'Few connections share a pass of the event loop among few messages; many have thousands of sockets, whose buffers and objects no cache holds. Raw net has the same ' +
-  "shape, so it is the engine's and the kernel's.";
+  'A pass of the event loop is shared by as many messages as have come; thousands of sockets are in no cache. Raw net grows as much.';
 
 function row(size: number): Row {
   return {

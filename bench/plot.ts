@@ -164,7 +164,7 @@ export function linePlot(
   const ys = points.map(([, y]) => y).filter((y) => y > 0);
   const across = logarithmic(Math.min(...xs), Math.max(...xs), left, right);
   // Noise must not look like growth.
-  const up = logarithmic(Math.min(...ys), Math.max(...ys), bottom, top, 3);
+  const up = logarithmic(Math.min(...ys), Math.max(...ys), bottom, top, 2);
   const grid = [
     ...across.marks.flatMap((mark) => [
       straight(across.place(mark), top, across.place(mark), bottom),
