@@ -175,7 +175,7 @@ function curveSection(runs: readonly Run[], of: string): { text: string; plot: s
 
 function machineText(run: Run): string {
   const lines = describeMachine(run).split('\n');
-  return `${lines.map((each) => each.replace(/\.$/, '')).join('. ')}. ${run.rounds} rounds.`;
+  return `${lines.map((each) => each.replace(/\.$/, '')).join('. ')}; at least ${run.rounds} rounds`;
 }
 
 /** Every goal in one table. */
@@ -196,8 +196,15 @@ function goalTable(runs: readonly Run[]): string {
 function joined(runs: readonly Run[]): Run[] {
   const versions = new Map<string, Run>();
   for (const run of runs) {
-    const earlier = versions.get(run.node)?.rows.filter((each) => rowOf(run, each.row) === undefined) ?? [];
-    versions.set(run.node, { ...run, rows: [...earlier, ...run.rows] });
+    const before = versions.get(run.node) ?? { ...run, rows: [] };
+    const kept = before.rows.filter((each) => rowOf(run, each.row) === undefined);
+    const quick = run.quick || before.quick;
+    versions.set(run.node, {
+      ...run,
+      quick,
+      rounds: Math.min(run.rounds, before.rounds),
+      rows: [...kept, ...run.rows],
+    });
   }
   return [...versions.values()];
 }
