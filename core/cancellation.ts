@@ -14,9 +14,9 @@ export class CancelWatcher {
   /** Undefined: the greenlet itself. */
   frame: Frame | undefined;
   readonly follows: boolean;
-  readonly told: (reason: unknown) => void;
+  readonly told: (pending: Frame) => void;
 
-  constructor(frame: Frame | undefined, follows: boolean, told: (reason: unknown) => void) {
+  constructor(frame: Frame | undefined, follows: boolean, told: (pending: Frame) => void) {
     this.frame = frame;
     this.follows = follows;
     this.told = told;
@@ -30,17 +30,17 @@ export class CancelWatcher {
 }
 
 /**
- * Have `told` called, once and synchronously, when what runs now in `greenlet`, which lives, is cancelled; at once if it is already. The function that is returned
- * takes it out again.
+ * Have `told` called with the frame that is cancelled, once and synchronously, when what runs now in `greenlet`, which lives, is cancelled; at once if it is already. The
+ * function that is returned takes it out again.
  *
  * @param follows When the innermost frame ends well: watch the one around it (to be taken out when all is done), or nothing any more.
  */
-export function onCancel(greenlet: Greenlet, told: (reason: unknown) => void, follows: boolean): () => void {
+export function onCancel(greenlet: Greenlet, told: (pending: Frame) => void, follows: boolean): () => void {
   const side = greenlet.rare();
   const watcher = new CancelWatcher(greenlet.frame, follows, told);
   const pending = side.interrupt;
   if (pending !== undefined && watcher.concernedBy(pending)) {
-    told(pending.reason);
+    told(pending);
     return () => {};
   }
   const watchers = (side.cancelWatchers ??= new Set());
@@ -51,7 +51,7 @@ export function onCancel(greenlet: Greenlet, told: (reason: unknown) => void, fo
 /** `pending` is what the greenlet is interrupted by from now on: tell those whom it concerns. */
 export function cancelled(watchers: Set<CancelWatcher>, pending: Frame): void {
   for (const watcher of [...watchers]) {
-    if (watcher.concernedBy(pending) && watchers.delete(watcher)) watcher.told(pending.reason);
+    if (watcher.concernedBy(pending) && watchers.delete(watcher)) watcher.told(pending);
   }
 }
 

@@ -48,7 +48,7 @@ function waitOf(object: unknown, key: number, taker: string): Wait<unknown> {
   if (object instanceof Greenlet) return object.join() as unknown as Wait<unknown>;
   if (object instanceof Event || object instanceof AsyncResult) return object.wait() as unknown as Wait<unknown>;
   const hint = isOp(object)
-    ? ': it takes single waits; use race() or all() for generators and other composite Ops'
+    ? ': it takes single waits; use race() or all() for generators and other composite Ops, until() for a promise'
     : '';
   throw typeError(`${taker}: element ${key} is ${nameOf(object)}${hint}`);
 }

@@ -184,7 +184,7 @@ export function select(arms: SelectArms, options: SelectOptions & { readonly els
     if (arm === null) continue;
     if (!(arm instanceof Wait)) {
       const hint = isOp(arm)
-        ? 'select takes single waits only: use race() for generators and other composite Ops'
+        ? 'select takes single waits only: use race() for generators and other composite Ops, until() for a promise'
         : 'select takes Waitables';
       throw typeError(`select: arm '${name}' is ${nameOf(arm)}: ${hint}`);
     }

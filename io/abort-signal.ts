@@ -6,8 +6,22 @@
 
 import { onCancel } from '../core/cancellation.ts';
 import { NotInGreenletError } from '../core/errors.ts';
+import type { Frame } from '../core/frame.ts';
 import { kernel } from '../core/kernel.ts';
 import { DONE } from '../core/status.ts';
+
+/**
+ * What a signal of the web has as its reason when `frame` is cancelled: a kill's, if that is an error; else an AbortError, whose `cause` it is; of a timeout a
+ * TimeoutError, as with AbortSignal.timeout(). Never one of our own objects.
+ */
+export function abortReason({ kind, reason }: Frame): Error {
+  if (kind === 'timeout') return new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+  if (reason instanceof Error) return reason;
+  const error = new DOMException('This operation was aborted', 'AbortError');
+  if (reason !== undefined)
+    Object.defineProperty(error, 'cause', { value: reason, configurable: true, writable: true });
+  return error;
+}
 
 /** The signals that were made, by the frame that was innermost, or by the greenlet. One is enough for each. */
 const signals = new WeakMap<object, AbortSignal>();
@@ -15,7 +29,8 @@ const signals = new WeakMap<object, AbortSignal>();
 /**
  * Get the AbortSignal of what runs now: it aborts when this greenlet is killed, or a scope or timeout around here is cancelled. Made on first use. Never switches.
  *
- * `signal.reason` is the kill's reason, or an AbortError if it had none. In cleanup after a kill it is aborted from the start, except inside a shield.
+ * `signal.reason` is the kill's reason if that is an error, else an AbortError whose `cause` it is; after a timeout a TimeoutError, as with AbortSignal.timeout(). In cleanup
+ * after a kill the signal is aborted from the start, except inside a shield.
  *
  * @throws NotInGreenletError in ordinary code.
  */
@@ -27,6 +42,6 @@ export function signal(): AbortSignal {
   if (made !== undefined) return made;
   const controller = new AbortController();
   signals.set(key, controller.signal);
-  onCancel(me, (reason) => controller.abort(reason), false);
+  onCancel(me, (frame) => controller.abort(abortReason(frame)), false);
   return controller.signal;
 }

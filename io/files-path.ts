@@ -4,6 +4,8 @@
 
 import { fileURLToPath } from 'node:url';
 import { typeError } from '../core/bad-argument.ts';
+import { nameOf } from '../core/op.ts';
+import { Wait } from '../core/wait.ts';
 import { shownValue } from './address.ts';
 
 /** What names a file. */
@@ -46,6 +48,9 @@ export function namedOptions<T extends object>(options: T | string | null | unde
 
 /** Check what is to be written to a file whole. @throws TypeError for what is neither text, bytes nor a source of them. */
 export function checkContent(data: unknown, where: string): void {
+  // A forgotten `yield*`. Both may be iterable here, in a greenlet, and are not where Node iterates them.
+  if (data instanceof Wait || typeof (data as { then?: unknown } | null | undefined)?.then === 'function')
+    throw typeError(`${where}: the data is ${nameOf(data)}: wait for it first, with yield*`);
   const isSource =
     typeof data === 'object' &&
     data !== null &&

@@ -23,7 +23,6 @@ interface DispatcherLike {
 interface Watch {
   /** It begins; `abort(error)` ends it. */
   began?(abort: (error: Error) => void): void;
-  answered?(status: number): void;
   ended(): void;
 }
 
@@ -36,9 +35,7 @@ function overheard(handler: Handler, watch: Watch): Handler {
     else if (name === 'onRequestStart') {
       const controller = args[0] as { abort(error: Error): void };
       watch.began?.((error) => controller.abort(error));
-    } else if (name === 'onHeaders') watch.answered?.(args[0] as number);
-    else if (name === 'onResponseStart') watch.answered?.(args[1] as number);
-    else if (ends.has(name)) watch.ended();
+    } else if (ends.has(name)) watch.ended();
   };
   return new Proxy(handler, {
     get(target, name) {
@@ -98,8 +95,6 @@ let dispatched: Exchanges | undefined;
 export class Exchanges {
   #running = 0;
   #answered = false;
-  /** An exchange has begun, or may begin, of which nothing is heard. */
-  #unheard = false;
   readonly #over: () => void;
 
   constructor(over: () => void) {
@@ -117,15 +112,7 @@ export class Exchanges {
     return overheard(handler, { ended });
   }
 
-  /** As `watch`, for a dispatcher that has only the first of them. */
-  watchFirst(handler: Handler): Handler {
-    const answered = (status: number): void => {
-      this.#unheard ||= status >= 300 && status < 400;
-    };
-    return overheard(this.watch(handler), { ended() {}, answered });
-  }
-
-  /** Do `call`, which dispatches the first of them to the global dispatcher, if to any. */
+  /** Do `call`, which dispatches the first of them to the global dispatcher, if to any. After a redirect nothing more is heard: then the call is over with its answer. */
   during<T>(call: () => T): T {
     const outer = dispatched;
     dispatched = this;
@@ -143,7 +130,7 @@ export class Exchanges {
   }
 
   #settle(): void {
-    if (this.#answered && this.#running === 0 && !this.#unheard) this.#over();
+    if (this.#answered && this.#running === 0) this.#over();
   }
 }
 
@@ -159,7 +146,7 @@ const UNDICI_PACKAGE = /[\\/]node_modules[\\/]undici[\\/]/;
 export function greenletDispatcher<D>(under: D, patch: Switch): D {
   const dispatch = (below: DispatcherLike, options: unknown, handler: Handler): boolean => {
     if (kernel.current === kernel.nobody || !patch.on) return below.dispatch(options, handler);
-    if (dispatched !== undefined) return below.dispatch(options, dispatched.watchFirst(handler));
+    if (dispatched !== undefined) return below.dispatch(options, dispatched.watch(handler));
     const me = runningGreenlet();
     if (me === undefined || openerOf(dispatch, UNDICI, UNDICI_PACKAGE) === undefined)
       return below.dispatch(options, handler);

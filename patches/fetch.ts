@@ -51,7 +51,14 @@ function followedFetch(below: AnyFunction, follow: Following, input: unknown, in
   const exchanges = new Exchanges(() => follow.over());
   const under = underGreenlets(dispatcherOf(input, init));
   const dispatcher = boundDispatcher(under, (handler) => exchanges.watch(handler));
-  const mine = { signal: follow.signal, ...(dispatcher === undefined ? {} : { dispatcher }) } as Partial<Init>;
+  const mine = {
+    signal: follow.signal,
+    ...(dispatcher === undefined ? {} : { dispatcher }),
+    // Any option at all makes fetch forget these of a Request.
+    ...(init === undefined && input instanceof globalThis.Request
+      ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy }
+      : {}),
+  } as Partial<Init>;
   return followPromise(
     follow,
     () => {

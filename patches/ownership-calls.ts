@@ -6,8 +6,10 @@
 // A promise that is given up in this way counts as handled: who was killed cannot look any more, and a kill must not end the process.
 
 import { onCancel } from '../core/cancellation.ts';
+import type { Frame } from '../core/frame.ts';
 import type { Greenlet } from '../core/greenlet.ts';
 import { kernel } from '../core/kernel.ts';
+import { abortReason } from '../io/abort-signal.ts';
 import { guarded, runningGreenlet } from './ownership.ts';
 import { openerOf } from './ownership-opener.ts';
 
@@ -16,11 +18,11 @@ const { then } = Promise.prototype;
 const { AbortController, AbortSignal, DOMException } = globalThis;
 const ignore = (): void => {};
 
-/** The error of a call that was given up: as AbortController makes it, with the kill's reason as its cause. */
-export function aborted(reason: unknown): Error {
+/** The error of a call that was given up: as AbortController makes it, with the kill's reason, or what a timeout's would be, as its cause. */
+export function aborted(frame: Frame): Error {
   const error = new DOMException('This operation was aborted', 'AbortError');
-  if (reason !== undefined)
-    Object.defineProperty(error, 'cause', { value: reason, configurable: true, writable: true });
+  const cause = frame.kind === 'timeout' ? abortReason(frame) : frame.reason;
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   return error;
 }
 
@@ -39,15 +41,15 @@ export class Following {
     this.#theirs = theirs;
     if (theirs?.aborted === true) this.#onTheirs();
     else theirs?.addEventListener('abort', this.#onTheirs, { once: true });
-    this.#unwatch = onCancel(greenlet, (reason) => this.#cancelled(reason), true);
+    this.#unwatch = onCancel(greenlet, (frame) => this.#cancelled(frame), true);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  #cancelled(reason: unknown): void {
-    const error = aborted(reason);
+  #cancelled(frame: Frame): void {
+    const error = aborted(frame);
     this.#cancelledWith = error;
     // What gives a call up may call back into the program.
     for (const told of this.#told) guarded(this.#greenlet, () => told(error));

@@ -140,6 +140,8 @@ function judge(file: string): Whose {
   if (bundled && path === here) return 'library';
   if (path.startsWith(root)) {
     const inside = path.slice(root.length).split(sep).join('/');
+    // A twin sees to its own handles, as io/ does.
+    if (inside.startsWith('patches/twins/')) return 'library';
     // The kernel opens nothing; `until(fetch)` and `callback(open)` call what they are given.
     if (/^(core|patches)\/|^io\/(until|callback)\.[tj]s$/.test(inside)) return 'passage';
     if (inside.startsWith('io/')) return 'library';

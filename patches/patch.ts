@@ -9,6 +9,8 @@
 // Source: gevent.monkey (patch_all and its parts, saved originals); the undo is ours.
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
+// All of it is loaded, and has taken what it needs of Node, before anything is patched.
+import '../io/index.ts';
 import { announceDid, announceWill } from './patch-events.ts';
 import { type Path, type Place, placeOf } from './places.ts';
 import { type Layer, putLayer, type Switch, takeLayer } from './slot.ts';

@@ -13,7 +13,7 @@ describe('A watcher of cancellation', () => {
     simulate(function* () {
       const told: unknown[] = [];
       const child = spawn(function* () {
-        onCancel(current(), (reason) => told.push(reason), true);
+        onCancel(current(), ({ reason }) => told.push(reason), true);
         yield* forever();
       });
       yield* sleep(1);
@@ -30,7 +30,7 @@ describe('A watcher of cancellation', () => {
         try {
           yield* forever();
         } finally {
-          onCancel(current(), (reason) => told.push(reason), true)();
+          onCancel(current(), ({ reason }) => told.push(reason), true)();
         }
       });
       yield* sleep(1);
@@ -43,7 +43,7 @@ describe('A watcher of cancellation', () => {
     simulate(function* () {
       const told: unknown[] = [];
       const child = spawn(function* () {
-        onCancel(current(), (reason) => told.push(reason), true)();
+        onCancel(current(), ({ reason }) => told.push(reason), true)();
         yield* forever();
       });
       yield* sleep(1);
@@ -83,6 +83,26 @@ describe('A watcher of cancellation', () => {
           yield* forever();
         })(),
         { else: undefined },
+      );
+      expect(told).toEqual(['inner']);
+    }));
+
+  it('in one timeout is not told of another one inside that', () =>
+    simulate(function* () {
+      const told: string[] = [];
+      yield* timeout(
+        100,
+        (function* () {
+          onCancel(current(), () => told.push('outer'), false);
+          yield* timeout(
+            1,
+            (function* () {
+              onCancel(current(), () => told.push('inner'), false);
+              yield* forever();
+            })(),
+            { else: undefined },
+          );
+        })(),
       );
       expect(told).toEqual(['inner']);
     }));

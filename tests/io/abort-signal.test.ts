@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const forever = (): ReturnType<typeof sleep> => sleep(Number.POSITIVE_INFINITY);
 
 describe('signal()', () => {
-  it('aborts at the kill of its greenlet, with the reason', async () => {
+  it('aborts at the kill of its greenlet, with an AbortError whose cause is the reason', async () => {
     const seen = await run(function* () {
       let mine: AbortSignal | undefined;
       const child = spawn(function* () {
@@ -15,9 +15,25 @@ describe('signal()', () => {
       yield* sleep(0);
       const before = mine?.aborted;
       child.kill('enough');
-      return { before, after: mine?.aborted, reason: mine?.reason as unknown };
+      const { name, cause } = (mine as AbortSignal).reason as Error;
+      return { before, after: mine?.aborted, name, cause };
     });
-    expect(seen).toEqual({ before: false, after: true, reason: 'enough' });
+    expect(seen).toEqual({ before: false, after: true, name: 'AbortError', cause: 'enough' });
+  });
+
+  it('has the very error that a kill has as its reason', async () => {
+    const why = new Error('why');
+    const reason = await run(function* () {
+      let mine: AbortSignal | undefined;
+      const child = spawn(function* () {
+        mine = signal();
+        yield* forever();
+      });
+      yield* sleep(0);
+      child.kill(why);
+      return mine?.reason as unknown;
+    });
+    expect(reason).toBe(why);
   });
 
   it('has an AbortError for a kill without a reason', async () => {
@@ -58,9 +74,9 @@ describe('signal()', () => {
         })(),
         { else: undefined },
       );
-      return { outer: outer.aborted, inner: inner?.aborted };
+      return { outer: outer.aborted, inner: inner?.aborted, reason: ((inner as AbortSignal).reason as Error).name };
     });
-    expect(seen).toEqual({ outer: false, inner: true });
+    expect(seen).toEqual({ outer: false, inner: true, reason: 'TimeoutError' });
   });
 
   it('aborts when a sibling fails', async () => {

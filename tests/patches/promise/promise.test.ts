@@ -1,6 +1,9 @@
 // promise.test.ts: promises as Ops.
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { isKilled, run, select, sleep, spawn, TimeoutError, timeout } from 'tendril';
+import { files, isKilled, run, select, sleep, spawn, TimeoutError, timeout, until } from 'tendril';
 import { patchPromise } from 'tendril/patches';
 import type {} from 'tendril/patches/promise';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -85,6 +88,32 @@ describe('A promise, patched', () => {
       return codes;
     });
     expect(caught).toEqual(['ERR_OP_ITERATED', 'ERR_OP_ITERATED', 'ERR_OP_ITERATED']);
+  });
+
+  it('that is given as data to write is refused, and the file is as it was', async () => {
+    patchPromise();
+    const file = join(tmpdir(), `promise-${process.pid}.txt`);
+    await fs.promises.writeFile(file, 'precious');
+    const text = (): Promise<string> => Promise.resolve('new text');
+    const codes = await run(function* () {
+      const found: unknown[] = [];
+      for (const write of [
+        () => until(fs.promises.writeFile(file, text() as never)),
+        () => until(fs.promises.appendFile(file, text() as never)),
+        () => files.writeFile(file, text() as never),
+        () => files.writeFile(file, sleep(1) as never),
+      ]) {
+        try {
+          yield* write();
+        } catch (error) {
+          found.push((error as { code?: unknown }).code);
+        }
+      }
+      return found;
+    });
+    const kept = await fs.promises.readFile(file, 'utf8');
+    await fs.promises.unlink(file);
+    expect({ codes, kept }).toEqual({ codes: Array(4).fill('ERR_INVALID_ARG_TYPE'), kept: 'precious' });
   });
 
   it('can still be given an iterator of its own', () => {
