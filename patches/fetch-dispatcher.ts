@@ -23,6 +23,7 @@ interface DispatcherLike {
 interface Watch {
   /** It begins; `abort(error)` ends it. */
   began?(abort: (error: Error) => void): void;
+  answered?(status: number): void;
   ended(): void;
 }
 
@@ -35,7 +36,9 @@ function overheard(handler: Handler, watch: Watch): Handler {
     else if (name === 'onRequestStart') {
       const controller = args[0] as { abort(error: Error): void };
       watch.began?.((error) => controller.abort(error));
-    } else if (ends.has(name)) watch.ended();
+    } else if (name === 'onHeaders') watch.answered?.(args[0] as number);
+    else if (name === 'onResponseStart') watch.answered?.(args[1] as number);
+    else if (ends.has(name)) watch.ended();
   };
   return new Proxy(handler, {
     get(target, name) {
@@ -88,6 +91,9 @@ function dispatcherOver<D>(
   });
 }
 
+/** The ends of calls whose response is gone. */
+const unread = new FinalizationRegistry((over: () => void) => over());
+
 /** Those of the call of fetch that is being made. */
 let dispatched: Exchanges | undefined;
 
@@ -95,6 +101,8 @@ let dispatched: Exchanges | undefined;
 export class Exchanges {
   #running = 0;
   #answered = false;
+  /** An exchange has begun, or may begin, of which nothing is heard. */
+  #unheard = false;
   readonly #over: () => void;
 
   constructor(over: () => void) {
@@ -112,7 +120,15 @@ export class Exchanges {
     return overheard(handler, { ended });
   }
 
-  /** Do `call`, which dispatches the first of them to the global dispatcher, if to any. After a redirect nothing more is heard: then the call is over with its answer. */
+  /** As `watch`, for a dispatcher that has only the first of them. */
+  watchFirst(handler: Handler): Handler {
+    const answered = (status: number): void => {
+      this.#unheard ||= status >= 300 && status < 400;
+    };
+    return overheard(this.watch(handler), { ended() {}, answered });
+  }
+
+  /** Do `call`, which dispatches the first of them to the global dispatcher, if to any. */
   during<T>(call: () => T): T {
     const outer = dispatched;
     dispatched = this;
@@ -123,14 +139,15 @@ export class Exchanges {
     }
   }
 
-  /** There is a response: no further redirect comes. */
-  answered(): void {
+  /** There is a response: no further redirect comes. Of a body that is not heard of it is known only when nobody can read it any more. */
+  answered(response: unknown): void {
     this.#answered = true;
+    if (this.#unheard && isObject(response)) unread.register(response, this.#over);
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#answered && this.#running === 0) this.#over();
+    if (this.#answered && this.#running === 0 && !this.#unheard) this.#over();
   }
 }
 
@@ -146,7 +163,7 @@ const UNDICI_PACKAGE = /[\\/]node_modules[\\/]undici[\\/]/;
 export function greenletDispatcher<D>(under: D, patch: Switch): D {
   const dispatch = (below: DispatcherLike, options: unknown, handler: Handler): boolean => {
     if (kernel.current === kernel.nobody || !patch.on) return below.dispatch(options, handler);
-    if (dispatched !== undefined) return below.dispatch(options, dispatched.watch(handler));
+    if (dispatched !== undefined) return below.dispatch(options, dispatched.watchFirst(handler));
     const me = runningGreenlet();
     if (me === undefined || openerOf(dispatch, UNDICI, UNDICI_PACKAGE) === undefined)
       return below.dispatch(options, handler);

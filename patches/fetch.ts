@@ -63,7 +63,7 @@ function followedFetch(below: AnyFunction, follow: Following, input: unknown, in
     follow,
     () => {
       const promise: unknown = exchanges.during(() => below(input, initWith(init, mine)));
-      if (promise instanceof Promise) then.call(promise, () => exchanges.answered(), ignore);
+      if (promise instanceof Promise) then.call(promise, (response) => exchanges.answered(response), ignore);
       return promise;
     },
     'rejected',

@@ -62,6 +62,11 @@ export class Following {
     else told(this.#cancelledWith);
   }
 
+  /** Its promise is fulfilled, though the call may go on (a body): nobody has to be told of its rejection, and it is not to be kept with its value. */
+  fulfilled(): void {
+    this.#told.length = 0;
+  }
+
   /** The call has ended. Idempotent. */
   over(): void {
     this.#unwatch();
@@ -113,6 +118,7 @@ export function followPromise(
   const promise = then.call(
     made,
     (value) => {
+      follow.fulfilled();
       if (over === 'settled') follow.over();
       return value;
     },

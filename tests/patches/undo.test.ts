@@ -12,7 +12,12 @@ import * as patches from 'tendril/patches';
 const { patchAll, patched } = patches;
 process.removeAllListeners('warning');
 const roots = new Map([['globalThis', globalThis]]);
-for (const name of builtinModules) if (!/^_|sys|punycode|wasi|trace_events|inspector|sqlite/.test(name)) roots.set(name, process.getBuiltinModule('node:' + name));
+for (const name of builtinModules) {
+  if (/^_|sys|punycode|wasi|trace_events|inspector|sqlite/.test(name)) continue;
+  // Some are listed and can only be imported.
+  const module = process.getBuiltinModule('node:' + name.replace(/^node:/, ''));
+  if (module !== undefined) roots.set(name, module);
+}
 
 function snapshot() {
   const seen = new Map();
