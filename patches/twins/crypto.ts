@@ -14,7 +14,7 @@ import type { Op, Waitable } from '../../core/op.ts';
 import type { Done } from '../../io/callback.ts';
 import { bytes, count, key, largeNumber, maybe, options, text, view, whole } from './argument-checks.ts';
 import type { ManyOverloads } from './key-pair-signatures.ts';
-import { type CallSpec, changingTwin, lookingTwin } from './node-call.ts';
+import { type CallSpec, changingTwin, lookingTwin, plain } from './node-call.ts';
 import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
@@ -65,81 +65,62 @@ export {
 
 const real = realModule('crypto', crypto);
 
-type Spec = Omit<CallSpec, 'name'>;
-const plain = (call: CallSpec['call'], ...checks: CallSpec['checks']): Spec => ({ checks, call });
-
 const ofPbkdf2 = plain(real.pbkdf2, bytes, bytes, count, count, text);
-export const pbkdf2: Twin<typeof crypto.pbkdf2, 'callback'> = lookingTwin({ name: 'crypto.pbkdf2', ...ofPbkdf2 });
-export const pbkdf2Sync: Twin<typeof crypto.pbkdf2Sync, 'sync'> = lookingTwin({
-  name: 'crypto.pbkdf2Sync',
-  ...ofPbkdf2,
-});
+export const pbkdf2: Twin<typeof crypto.pbkdf2, 'callback'> = lookingTwin('crypto.pbkdf2', ofPbkdf2);
+export const pbkdf2Sync: Twin<typeof crypto.pbkdf2Sync, 'sync'> = lookingTwin('crypto.pbkdf2Sync', ofPbkdf2);
 const ofScrypt = plain(real.scrypt, bytes, bytes, count, maybe(options));
-export const scrypt: Twin<typeof crypto.scrypt, 'callback'> = lookingTwin({ name: 'crypto.scrypt', ...ofScrypt });
-export const scryptSync: Twin<typeof crypto.scryptSync, 'sync'> = lookingTwin({
-  name: 'crypto.scryptSync',
-  ...ofScrypt,
-});
+export const scrypt: Twin<typeof crypto.scrypt, 'callback'> = lookingTwin('crypto.scrypt', ofScrypt);
+export const scryptSync: Twin<typeof crypto.scryptSync, 'sync'> = lookingTwin('crypto.scryptSync', ofScrypt);
 const ofHkdf = plain(real.hkdf, text, key, bytes, bytes, count);
-export const hkdf: Twin<typeof crypto.hkdf, 'callback'> = lookingTwin({ name: 'crypto.hkdf', ...ofHkdf });
-export const hkdfSync: Twin<typeof crypto.hkdfSync, 'sync'> = lookingTwin({ name: 'crypto.hkdfSync', ...ofHkdf });
+export const hkdf: Twin<typeof crypto.hkdf, 'callback'> = lookingTwin('crypto.hkdf', ofHkdf);
+export const hkdfSync: Twin<typeof crypto.hkdfSync, 'sync'> = lookingTwin('crypto.hkdfSync', ofHkdf);
 
 const ofGenerateKey = plain(real.generateKey, text, options);
-export const generateKey: Twin<typeof crypto.generateKey, 'callback'> = lookingTwin({
-  name: 'crypto.generateKey',
-  ...ofGenerateKey,
-});
-export const generateKeySync: Twin<typeof crypto.generateKeySync, 'sync'> = lookingTwin({
-  name: 'crypto.generateKeySync',
-  ...ofGenerateKey,
-});
+export const generateKey: Twin<typeof crypto.generateKey, 'callback'> = lookingTwin(
+  'crypto.generateKey',
+  ofGenerateKey,
+);
+export const generateKeySync: Twin<typeof crypto.generateKeySync, 'sync'> = lookingTwin(
+  'crypto.generateKeySync',
+  ofGenerateKey,
+);
 
 type GenerateKeyPair = ManyOverloads<typeof crypto.generateKeyPair.__promisify__>;
 const ofGenerateKeyPair = { ...plain(real.generateKeyPair, text, maybe(options)), names: ['publicKey', 'privateKey'] };
-export const generateKeyPair: GenerateKeyPair = lookingTwin({ name: 'crypto.generateKeyPair', ...ofGenerateKeyPair });
-export const generateKeyPairSync: GenerateKeyPair = lookingTwin({
-  name: 'crypto.generateKeyPairSync',
-  ...ofGenerateKeyPair,
-});
+export const generateKeyPair: GenerateKeyPair = lookingTwin('crypto.generateKeyPair', ofGenerateKeyPair);
+export const generateKeyPairSync: GenerateKeyPair = lookingTwin('crypto.generateKeyPairSync', ofGenerateKeyPair);
 
 const ofGeneratePrime = plain(real.generatePrime, count, maybe(options));
-export const generatePrime: Twin<typeof crypto.generatePrime, 'callback'> = lookingTwin({
-  name: 'crypto.generatePrime',
-  ...ofGeneratePrime,
-});
-export const generatePrimeSync: Twin<typeof crypto.generatePrimeSync, 'sync'> = lookingTwin({
-  name: 'crypto.generatePrimeSync',
-  ...ofGeneratePrime,
-});
+export const generatePrime: Twin<typeof crypto.generatePrime, 'callback'> = lookingTwin(
+  'crypto.generatePrime',
+  ofGeneratePrime,
+);
+export const generatePrimeSync: Twin<typeof crypto.generatePrimeSync, 'sync'> = lookingTwin(
+  'crypto.generatePrimeSync',
+  ofGeneratePrime,
+);
 const ofCheckPrime = plain(real.checkPrime, largeNumber, maybe(options));
-export const checkPrime: Twin<typeof crypto.checkPrime, 'callback'> = lookingTwin({
-  name: 'crypto.checkPrime',
-  ...ofCheckPrime,
-});
-export const checkPrimeSync: Twin<typeof crypto.checkPrimeSync, 'sync'> = lookingTwin({
-  name: 'crypto.checkPrimeSync',
-  ...ofCheckPrime,
-});
+export const checkPrime: Twin<typeof crypto.checkPrime, 'callback'> = lookingTwin('crypto.checkPrime', ofCheckPrime);
+export const checkPrimeSync: Twin<typeof crypto.checkPrimeSync, 'sync'> = lookingTwin(
+  'crypto.checkPrimeSync',
+  ofCheckPrime,
+);
 
-export const randomBytes: (size: number) => Waitable<Buffer> = lookingTwin({
-  name: 'crypto.randomBytes',
+export const randomBytes: (size: number) => Waitable<Buffer> = lookingTwin('crypto.randomBytes', {
   ...plain(real.randomBytes, count),
 });
-export const randomInt: Twin<typeof crypto.randomInt, 'callback'> = lookingTwin({
-  name: 'crypto.randomInt',
+export const randomInt: Twin<typeof crypto.randomInt, 'callback'> = lookingTwin('crypto.randomInt', {
   ...plain(real.randomInt, whole, maybe(whole)),
 });
 type RandomFill = <B extends NodeJS.ArrayBufferView>(buffer: B, offset?: number, size?: number) => Op<B>;
 const ofRandomFill = plain(real.randomFill, view, maybe(count), maybe(count));
-export const randomFill: RandomFill = changingTwin({ name: 'crypto.randomFill', ...ofRandomFill });
-export const randomFillSync: RandomFill = changingTwin({ name: 'crypto.randomFillSync', ...ofRandomFill });
+export const randomFill: RandomFill = changingTwin('crypto.randomFill', ofRandomFill);
+export const randomFillSync: RandomFill = changingTwin('crypto.randomFillSync', ofRandomFill);
 
-export const sign: Twin<typeof crypto.sign, 'callback'> = lookingTwin({
-  name: 'crypto.sign',
+export const sign: Twin<typeof crypto.sign, 'callback'> = lookingTwin('crypto.sign', {
   ...plain(real.sign, maybe(text), bytes, key),
 });
-export const verify: Twin<typeof crypto.verify, 'callback'> = lookingTwin({
-  name: 'crypto.verify',
+export const verify: Twin<typeof crypto.verify, 'callback'> = lookingTwin('crypto.verify', {
   ...plain(real.verify, maybe(text), bytes, key, bytes),
 });
 
@@ -176,8 +157,7 @@ export const Cipheriv: CipherClass = newer.Cipheriv;
 export const Decipheriv: CipherClass = newer.Decipheriv;
 
 /** Node takes a callback from 24 on; before, the work is done on the calling thread. */
-export const diffieHellman: DiffieHellman = lookingTwin({
-  name: 'crypto.diffieHellman',
+export const diffieHellman: DiffieHellman = lookingTwin('crypto.diffieHellman', {
   ...plain(agree, options),
   start: ([keys], done) => {
     if (agree.length > 1) agree(keys as never, done);
@@ -191,13 +171,12 @@ export interface Encapsulated {
   readonly ciphertext: Buffer;
 }
 type Key = crypto.KeyLike | object;
-export const encapsulate: (key: Key) => Waitable<Encapsulated> = lookingTwin({
-  name: 'crypto.encapsulate',
+export const encapsulate: (key: Key) => Waitable<Encapsulated> = lookingTwin('crypto.encapsulate', {
   ...plain(newer.encapsulate, key),
   since: 'Node 24.7',
 });
 export const decapsulate: (key: Key, ciphertext: NodeJS.ArrayBufferView | ArrayBuffer) => Waitable<Buffer> =
-  lookingTwin({ name: 'crypto.decapsulate', ...plain(newer.decapsulate, key, bytes), since: 'Node 24.7' });
+  lookingTwin('crypto.decapsulate', { ...plain(newer.decapsulate, key, bytes), since: 'Node 24.7' });
 
 type Argon2 = (
   algorithm: 'argon2d' | 'argon2i' | 'argon2id',
@@ -213,8 +192,8 @@ type Argon2 = (
   },
 ) => Waitable<Buffer>;
 const ofArgon2 = { ...plain(newer.argon2, text, options), since: 'Node 24.7' };
-export const argon2: Argon2 = lookingTwin({ name: 'crypto.argon2', ...ofArgon2 });
-export const argon2Sync: Argon2 = lookingTwin({ name: 'crypto.argon2Sync', ...ofArgon2 });
+export const argon2: Argon2 = lookingTwin('crypto.argon2', ofArgon2);
+export const argon2Sync: Argon2 = lookingTwin('crypto.argon2Sync', ofArgon2);
 
 /** Node's own; undefined before Node 24. */
 export const randomUUIDv7: Newer['randomUUIDv7'] = newer.randomUUIDv7;

@@ -148,8 +148,7 @@ function picked(found: Waitable<Addresses>, all: boolean, order: string | undefi
 }
 
 /** Find the name of an address and of a port: `{hostname, service}`. Switches. @throws Error of Node's (ENOTFOUND, ...). @throws TypeError at the call. */
-export const lookupService: Twin<typeof dns.lookupService.__promisify__, 'promise'> = lookingTwin({
-  name: 'dns.lookupService',
+export const lookupService: Twin<typeof dns.lookupService.__promisify__, 'promise'> = lookingTwin('dns.lookupService', {
   checks: [
     (value, where) => {
       if (typeof value === 'string' && familyOf(value) !== 0) return value;

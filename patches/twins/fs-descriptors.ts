@@ -20,16 +20,14 @@ import {
   viewOrOptions,
   views,
 } from './argument-checks.ts';
-import { type CallSpec, changingTwin } from './node-call.ts';
+import { type CallSpec, changingTwin, plain } from './node-call.ts';
 import { realModule } from './real-module.ts';
 import type { Twin } from './signatures.ts';
 
 const real = realModule('fs', fs);
 
-type Spec = Omit<CallSpec, 'name'>;
 type View = NodeJS.ArrayBufferView;
 type Callback = (error: unknown, count?: number, bytes?: unknown) => void;
-const plain = (call: CallSpec['call'], ...checks: CallSpec['checks']): Spec => ({ checks, call });
 
 /** Where in a file, and in the buffer. */
 export interface ReadPlace {
@@ -66,14 +64,13 @@ function startRead(args: readonly unknown[], done: Callback): void {
       : args;
   (real.read as (...all: unknown[]) => void)(...given, done);
 }
-const reading: Spec = {
+const reading: CallSpec = {
   checks: [descriptor, maybe(viewOrOptions), maybe(options), maybe(count), maybe(anything)],
   call: real.read,
   start: startRead,
 };
-export const read: Read = changingTwin({ name: 'fs.read', ...reading, names: ['bytesRead', 'buffer'] });
-export const readSync: ReadSync = changingTwin({
-  name: 'fs.readSync',
+export const read: Read = changingTwin('fs.read', { ...reading, names: ['bytesRead', 'buffer'] });
+export const readSync: ReadSync = changingTwin('fs.readSync', {
   ...reading,
   checks: [descriptor, view, ...reading.checks.slice(2)],
 });
@@ -85,8 +82,8 @@ type Readv = <B extends readonly View[]>(
 ) => Op<{ bytesRead: number; buffers: B }>;
 type ReadvSync = (fd: number, buffers: readonly View[], position?: number | null) => Op<number>;
 const readingMany = plain(real.readv, descriptor, views, maybe(count));
-export const readv: Readv = changingTwin({ name: 'fs.readv', ...readingMany, names: ['bytesRead', 'buffers'] });
-export const readvSync: ReadvSync = changingTwin({ name: 'fs.readvSync', ...readingMany });
+export const readv: Readv = changingTwin('fs.readv', { ...readingMany, names: ['bytesRead', 'buffers'] });
+export const readvSync: ReadvSync = changingTwin('fs.readvSync', readingMany);
 
 export interface BytesWritten<B> {
   readonly bytesWritten: number;
@@ -108,8 +105,8 @@ interface Write {
   (fd: number, text: string, position?: number | null, encoding?: BufferEncoding | null): Op<BytesWritten<string>>;
 }
 const writing = plain(real.write, descriptor, content, maybe(options), maybe(options), maybe(count));
-export const write: Write = changingTwin({ name: 'fs.write', ...writing, names: ['bytesWritten', 'buffer'] });
-export const writeSync: Twin<typeof fs.writeSync, 'sync', 'op'> = changingTwin({ name: 'fs.writeSync', ...writing });
+export const write: Write = changingTwin('fs.write', { ...writing, names: ['bytesWritten', 'buffer'] });
+export const writeSync: Twin<typeof fs.writeSync, 'sync', 'op'> = changingTwin('fs.writeSync', writing);
 
 type Writev = <B extends readonly View[]>(
   fd: number,
@@ -117,70 +114,36 @@ type Writev = <B extends readonly View[]>(
   position?: number | null,
 ) => Op<{ bytesWritten: number; buffers: B }>;
 const writingMany = plain(real.writev, descriptor, views, maybe(count));
-export const writev: Writev = changingTwin({
-  name: 'fs.writev',
-  ...writingMany,
-  names: ['bytesWritten', 'buffers'],
-});
-export const writevSync: Twin<typeof fs.writevSync, 'sync', 'op'> = changingTwin({
-  name: 'fs.writevSync',
-  ...writingMany,
-});
+export const writev: Writev = changingTwin('fs.writev', { ...writingMany, names: ['bytesWritten', 'buffers'] });
+export const writevSync: Twin<typeof fs.writevSync, 'sync', 'op'> = changingTwin('fs.writevSync', writingMany);
 
 const closing = plain(real.close, descriptor);
-export const close: Twin<typeof fs.close.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.close',
-  ...closing,
-});
-export const closeSync: Twin<typeof fs.closeSync, 'sync', 'op'> = changingTwin({ name: 'fs.closeSync', ...closing });
+export const close: Twin<typeof fs.close.__promisify__, 'promise', 'op'> = changingTwin('fs.close', closing);
+export const closeSync: Twin<typeof fs.closeSync, 'sync', 'op'> = changingTwin('fs.closeSync', closing);
 const flushing = plain(real.fsync, descriptor);
-export const fsync: Twin<typeof fs.fsync.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.fsync',
-  ...flushing,
-});
-export const fsyncSync: Twin<typeof fs.fsyncSync, 'sync', 'op'> = changingTwin({ name: 'fs.fsyncSync', ...flushing });
+export const fsync: Twin<typeof fs.fsync.__promisify__, 'promise', 'op'> = changingTwin('fs.fsync', flushing);
+export const fsyncSync: Twin<typeof fs.fsyncSync, 'sync', 'op'> = changingTwin('fs.fsyncSync', flushing);
 const flushingData = plain(real.fdatasync, descriptor);
-export const fdatasync: Twin<typeof fs.fdatasync.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.fdatasync',
-  ...flushingData,
-});
-export const fdatasyncSync: Twin<typeof fs.fdatasyncSync, 'sync', 'op'> = changingTwin({
-  name: 'fs.fdatasyncSync',
-  ...flushingData,
-});
+export const fdatasync: Twin<typeof fs.fdatasync.__promisify__, 'promise', 'op'> = changingTwin(
+  'fs.fdatasync',
+  flushingData,
+);
+export const fdatasyncSync: Twin<typeof fs.fdatasyncSync, 'sync', 'op'> = changingTwin(
+  'fs.fdatasyncSync',
+  flushingData,
+);
 const chmoding = plain(real.fchmod, descriptor, numberOrText);
-export const fchmod: Twin<typeof fs.fchmod.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.fchmod',
-  ...chmoding,
-});
-export const fchmodSync: Twin<typeof fs.fchmodSync, 'sync', 'op'> = changingTwin({
-  name: 'fs.fchmodSync',
-  ...chmoding,
-});
+export const fchmod: Twin<typeof fs.fchmod.__promisify__, 'promise', 'op'> = changingTwin('fs.fchmod', chmoding);
+export const fchmodSync: Twin<typeof fs.fchmodSync, 'sync', 'op'> = changingTwin('fs.fchmodSync', chmoding);
 const chowning = plain(real.fchown, descriptor, owner, owner);
-export const fchown: Twin<typeof fs.fchown.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.fchown',
-  ...chowning,
-});
-export const fchownSync: Twin<typeof fs.fchownSync, 'sync', 'op'> = changingTwin({
-  name: 'fs.fchownSync',
-  ...chowning,
-});
+export const fchown: Twin<typeof fs.fchown.__promisify__, 'promise', 'op'> = changingTwin('fs.fchown', chowning);
+export const fchownSync: Twin<typeof fs.fchownSync, 'sync', 'op'> = changingTwin('fs.fchownSync', chowning);
 const timing = plain(real.futimes, descriptor, time, time);
-export const futimes: Twin<typeof fs.futimes.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.futimes',
-  ...timing,
-});
-export const futimesSync: Twin<typeof fs.futimesSync, 'sync', 'op'> = changingTwin({
-  name: 'fs.futimesSync',
-  ...timing,
-});
+export const futimes: Twin<typeof fs.futimes.__promisify__, 'promise', 'op'> = changingTwin('fs.futimes', timing);
+export const futimesSync: Twin<typeof fs.futimesSync, 'sync', 'op'> = changingTwin('fs.futimesSync', timing);
 const cutting = plain(real.ftruncate, descriptor, maybe(count));
-export const ftruncate: Twin<typeof fs.ftruncate.__promisify__, 'promise', 'op'> = changingTwin({
-  name: 'fs.ftruncate',
-  ...cutting,
-});
-export const ftruncateSync: Twin<typeof fs.ftruncateSync, 'sync', 'op'> = changingTwin({
-  name: 'fs.ftruncateSync',
-  ...cutting,
-});
+export const ftruncate: Twin<typeof fs.ftruncate.__promisify__, 'promise', 'op'> = changingTwin(
+  'fs.ftruncate',
+  cutting,
+);
+export const ftruncateSync: Twin<typeof fs.ftruncateSync, 'sync', 'op'> = changingTwin('fs.ftruncateSync', cutting);

@@ -33,70 +33,57 @@ const { readdir: listBelow } = realModule('fs/promises', fsPromises);
 const pathOptions = [path, maybe(options)];
 
 const accessing = { checks: [path, maybe(count)], call: real.access };
-export const access: Twin<typeof fs.access.__promisify__, 'promise'> = lookingTwin({ name: 'fs.access', ...accessing });
-export const accessSync: Twin<typeof fs.accessSync, 'sync'> = lookingTwin({ name: 'fs.accessSync', ...accessing });
+export const access: Twin<typeof fs.access.__promisify__, 'promise'> = lookingTwin('fs.access', accessing);
+export const accessSync: Twin<typeof fs.accessSync, 'sync'> = lookingTwin('fs.accessSync', accessing);
 
-const existing: Pick<CallSpec, 'checks' | 'call' | 'start'> = {
+const existing: CallSpec = {
   checks: [path],
   call: real.exists,
   start: ([file], done) => real.exists(file, (is) => done(null, is)),
 };
-export const exists: Twin<typeof fs.exists.__promisify__, 'promise'> = lookingTwin({ name: 'fs.exists', ...existing });
-export const existsSync: Twin<typeof fs.existsSync, 'sync'> = lookingTwin({ name: 'fs.existsSync', ...existing });
+export const exists: Twin<typeof fs.exists.__promisify__, 'promise'> = lookingTwin('fs.exists', existing);
+export const existsSync: Twin<typeof fs.existsSync, 'sync'> = lookingTwin('fs.existsSync', existing);
 
-export const stat: Twin<typeof fs.stat.__promisify__, 'promise'> = lookingTwin({
-  name: 'fs.stat',
+export const stat: Twin<typeof fs.stat.__promisify__, 'promise'> = lookingTwin('fs.stat', {
   checks: pathOptions,
   call: real.stat,
 });
-export const lstat: Twin<typeof fs.lstat.__promisify__, 'promise'> = lookingTwin({
-  name: 'fs.lstat',
+export const lstat: Twin<typeof fs.lstat.__promisify__, 'promise'> = lookingTwin('fs.lstat', {
   checks: pathOptions,
   call: real.lstat,
 });
-export const statSync: Twin<typeof fs.statSync, 'sync'> = lookingTwin(statOrNothing('statSync', real.stat));
-export const lstatSync: Twin<typeof fs.lstatSync, 'sync'> = lookingTwin(statOrNothing('lstatSync', real.lstat));
+export const statSync: Twin<typeof fs.statSync, 'sync'> = lookingTwin('fs.statSync', statOrNothing(real.stat));
+export const lstatSync: Twin<typeof fs.lstatSync, 'sync'> = lookingTwin('fs.lstatSync', statOrNothing(real.lstat));
 
 /** With `throwIfNoEntry: false`, what is not there is undefined. */
-function statOrNothing(name: string, call: typeof fs.stat): CallSpec {
+function statOrNothing(call: typeof fs.stat): CallSpec {
   const start: CallSpec['start'] = ([file, given = {}], done) =>
     call(file, given, (error, stats) => {
       const missing = codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
       if (missing && given?.throwIfNoEntry === false) done(null, undefined);
       else done(error, stats);
     });
-  return { name: `fs.${name}`, checks: pathOptions, call, start };
+  return { checks: pathOptions, call, start };
 }
 
 const descriptorOptions = [descriptor, maybe(options)];
-export const fstat: Twin<typeof fs.fstat.__promisify__, 'promise'> = lookingTwin({
-  name: 'fs.fstat',
+export const fstat: Twin<typeof fs.fstat.__promisify__, 'promise'> = lookingTwin('fs.fstat', {
   checks: descriptorOptions,
   call: real.fstat,
 });
-export const fstatSync: Twin<typeof fs.fstatSync, 'sync'> = lookingTwin({
-  name: 'fs.fstatSync',
+export const fstatSync: Twin<typeof fs.fstatSync, 'sync'> = lookingTwin('fs.fstatSync', {
   checks: descriptorOptions,
   call: real.fstat,
 });
 
-const ofPath = (call: CallSpec['call']): Pick<CallSpec, 'checks' | 'call'> => ({ checks: pathOptions, call });
-export const statfs: Twin<typeof fs.statfs.__promisify__, 'promise'> = lookingTwin({
-  name: 'fs.statfs',
-  ...ofPath(real.statfs),
-});
-export const statfsSync: Twin<typeof fs.statfsSync, 'sync'> = lookingTwin({
-  name: 'fs.statfsSync',
-  ...ofPath(real.statfs),
-});
-export const readlink: Twin<typeof fs.readlink.__promisify__, 'promise'> = lookingTwin({
-  name: 'fs.readlink',
-  ...ofPath(real.readlink),
-});
-export const readlinkSync: Twin<typeof fs.readlinkSync, 'sync'> = lookingTwin({
-  name: 'fs.readlinkSync',
-  ...ofPath(real.readlink),
-});
+const ofPath = (call: CallSpec['call']): CallSpec => ({ checks: pathOptions, call });
+export const statfs: Twin<typeof fs.statfs.__promisify__, 'promise'> = lookingTwin('fs.statfs', ofPath(real.statfs));
+export const statfsSync: Twin<typeof fs.statfsSync, 'sync'> = lookingTwin('fs.statfsSync', { ...ofPath(real.statfs) });
+export const readlink: Twin<typeof fs.readlink.__promisify__, 'promise'> = lookingTwin(
+  'fs.readlink',
+  ofPath(real.readlink),
+);
+export const readlinkSync: Twin<typeof fs.readlinkSync, 'sync'> = lookingTwin('fs.readlinkSync', ofPath(real.readlink));
 
 type Realpath = Twin<typeof fs.realpath.__promisify__, 'promise'> & {
   readonly native: Twin<typeof fs.realpath.native, 'callback'>;
@@ -105,26 +92,20 @@ type RealpathSync = Twin<typeof fs.realpathSync, 'sync'> & {
   readonly native: Twin<typeof fs.realpathSync.native, 'sync'>;
 };
 export const realpath: Realpath = Object.assign(
-  lookingTwin<Twin<typeof fs.realpath.__promisify__, 'promise'>>({ name: 'fs.realpath', ...ofPath(real.realpath) }),
+  lookingTwin<Twin<typeof fs.realpath.__promisify__, 'promise'>>('fs.realpath', ofPath(real.realpath)),
   {
-    native: lookingTwin<Twin<typeof fs.realpath.native, 'callback'>>({
-      name: 'fs.realpath.native',
-      ...ofPath(native),
-    }),
+    native: lookingTwin<Twin<typeof fs.realpath.native, 'callback'>>('fs.realpath.native', ofPath(native)),
   },
 );
 export const realpathSync: RealpathSync = Object.assign(
-  lookingTwin<Twin<typeof fs.realpathSync, 'sync'>>({ name: 'fs.realpathSync', ...ofPath(real.realpath) }),
+  lookingTwin<Twin<typeof fs.realpathSync, 'sync'>>('fs.realpathSync', ofPath(real.realpath)),
   {
-    native: lookingTwin<Twin<typeof fs.realpathSync.native, 'sync'>>({
-      name: 'fs.realpathSync.native',
-      ...ofPath(native),
-    }),
+    native: lookingTwin<Twin<typeof fs.realpathSync.native, 'sync'>>('fs.realpathSync.native', ofPath(native)),
   },
 );
 
 // The form with a callback goes down into folders without giving way, in Node 20: for seconds if there are many.
-const listing: Pick<CallSpec, 'checks' | 'call' | 'start'> = {
+const listing: CallSpec = {
   checks: pathOptions,
   call: real.readdir,
   start: ([folder, given], done) => {
@@ -132,13 +113,10 @@ const listing: Pick<CallSpec, 'checks' | 'call' | 'start'> = {
     else real.readdir(folder, given, done);
   },
 };
-export const readdir: Twin<typeof fs.readdir.__promisify__, 'promise'> = lookingTwin({
-  name: 'fs.readdir',
-  ...listing,
-});
-export const readdirSync: Twin<typeof fs.readdirSync, 'sync'> = lookingTwin({ name: 'fs.readdirSync', ...listing });
+export const readdir: Twin<typeof fs.readdir.__promisify__, 'promise'> = lookingTwin('fs.readdir', listing);
+export const readdirSync: Twin<typeof fs.readdirSync, 'sync'> = lookingTwin('fs.readdirSync', listing);
 
-const reading: Pick<CallSpec, 'checks' | 'call' | 'start' | 'abortable'> = {
+const reading: CallSpec = {
   checks: [pathOrDescriptor, maybe(options)],
   call: real.readFile,
   abortable: true,
@@ -152,17 +130,17 @@ type ReadFile = Twin<typeof fs.readFile, 'callback', 'wait on a path'> &
   Twin<typeof fs.readFile, 'callback', 'op on a descriptor'>;
 type ReadFileSync = Twin<typeof fs.readFileSync, 'sync', 'wait on a path'> &
   Twin<typeof fs.readFileSync, 'sync', 'op on a descriptor'>;
-export const readFile: ReadFile = eitherTwin({ name: 'fs.readFile', ...reading }, ofDescriptor);
-export const readFileSync: ReadFileSync = eitherTwin({ name: 'fs.readFileSync', ...reading }, ofDescriptor);
+export const readFile: ReadFile = eitherTwin('fs.readFile', reading, ofDescriptor);
+export const readFileSync: ReadFileSync = eitherTwin('fs.readFileSync', reading, ofDescriptor);
 
 type Open = (path: fs.PathLike, flags?: fs.OpenMode, mode?: fs.Mode | null) => Waitable<number>;
-const opening: Pick<CallSpec, 'checks' | 'call' | 'late'> = {
+const opening: CallSpec = {
   checks: [path, maybe(numberOrText), maybe(numberOrText)],
   call: real.open,
   late: (opened: number) => real.close(opened, () => {}),
 };
-export const open: Open = lookingTwin({ name: 'fs.open', ...opening });
-export const openSync: Open = lookingTwin({ name: 'fs.openSync', ...opening });
+export const open: Open = lookingTwin('fs.open', opening);
+export const openSync: Open = lookingTwin('fs.openSync', opening);
 
 /** What Node 22 and newer have. */
 interface Newer {
@@ -181,22 +159,19 @@ interface Glob {
   (pattern: string | readonly string[], options: GlobOptions & { readonly withFileTypes: true }): Waitable<fs.Dirent[]>;
 }
 const { glob: findAll } = real as Newer;
-const finding: Pick<CallSpec, 'checks' | 'call' | 'since' | 'start'> = {
+const finding: CallSpec = {
   checks: [anything, maybe(options)],
   call: findAll,
   since: 'Node 22',
   start: ([pattern, given = {}], done) => findAll?.(pattern, given, done),
 };
-export const glob: Glob = lookingTwin({ name: 'fs.glob', ...finding });
-export const globSync: Glob = lookingTwin({ name: 'fs.globSync', ...finding });
+export const glob: Glob = lookingTwin('fs.glob', finding);
+export const globSync: Glob = lookingTwin('fs.globSync', finding);
 
-const asBlob: Pick<CallSpec, 'checks' | 'call' | 'start'> = {
+const asBlob: CallSpec = {
   checks: pathOptions,
   call: real.openAsBlob,
   start: ([file, given], done) => settle(real.openAsBlob(file, given), done),
 };
-export const openAsBlob: Twin<typeof fs.openAsBlob, 'promise'> = lookingTwin({ name: 'fs.openAsBlob', ...asBlob });
-export const openAsBlobSync: Twin<typeof fs.openAsBlob, 'promise'> = lookingTwin({
-  name: 'fs.openAsBlobSync',
-  ...asBlob,
-});
+export const openAsBlob: Twin<typeof fs.openAsBlob, 'promise'> = lookingTwin('fs.openAsBlob', asBlob);
+export const openAsBlobSync: Twin<typeof fs.openAsBlob, 'promise'> = lookingTwin('fs.openAsBlobSync', asBlob);

@@ -21,8 +21,6 @@ export type Start = (args: readonly any[], done: Done<any>, signal: AbortSignal 
 
 /** What a twin is made of. */
 export interface CallSpec {
-  /** `fs.stat`: for errors and reports. */
-  readonly name: string;
   /** The check of each argument; what comes after them is dropped. */
   readonly checks: readonly Check[];
   /** Node's function. Undefined if this Node has none. */
@@ -38,42 +36,49 @@ export interface CallSpec {
   readonly late?: (value: never) => void;
 }
 
+/** A call with nothing special: what it calls, and the check of each argument. */
+export const plain = (call: CallSpec['call'], ...checks: CallSpec['checks']): CallSpec => ({ checks, call });
+
+// In the next three `name` is that of a module and a function, `fs.stat`: for errors and reports.
+
 /** A twin that only looks: one wait, which a kill or a timeout ends at once. */
-export function lookingTwin<F>(spec: CallSpec): F {
-  return twin(spec, looking);
+export function lookingTwin<F>(name: string, spec: CallSpec): F {
+  return twin(name, spec, looking);
 }
 
 /** A twin that changes something: it finishes first. */
-export function changingTwin<F>(spec: CallSpec): F {
-  return twin(spec, changing);
+export function changingTwin<F>(name: string, spec: CallSpec): F {
+  return twin(name, spec, changing);
 }
 
 /** A twin that does one or the other, by its arguments. */
-export function eitherTwin<F>(spec: CallSpec, changes: (args: readonly unknown[]) => boolean): F {
-  return twin(spec, (options, args) => (changes(args) ? changing(options) : looking(options)));
+export function eitherTwin<F>(name: string, spec: CallSpec, changes: (args: readonly unknown[]) => boolean): F {
+  return twin(name, spec, (options, args) => (changes(args) ? changing(options) : looking(options)));
 }
 
 type Maker = (options: FsCallOptions<unknown>, args: readonly unknown[]) => unknown;
 
-function twin<F>(spec: CallSpec, make: Maker): F {
-  const { name, checks, call, since } = spec;
-  const own = name.slice(name.indexOf('.') + 1);
+function twin<F>(name: string, spec: CallSpec, make: Maker): F {
+  const { checks, call, since } = spec;
   const made = (...given: unknown[]): unknown => {
     if (call === undefined) throw absent(name, since);
     const args = checkedArguments(name, checks, given);
-    return make(optionsOf(spec, call, own, args), args);
+    return make(optionsOf(name, spec, call, args), args);
   };
-  Object.defineProperty(made, 'name', { value: own, configurable: true });
+  Object.defineProperty(made, 'name', { value: ownName(name), configurable: true });
   // Its type is Node's, turned; what is checked above is what that type says.
   return made as F;
 }
 
-function optionsOf(spec: CallSpec, call: NodeFunction, own: string, args: readonly unknown[]): FsCallOptions<unknown> {
-  const { name, names, late, start, abortable } = spec;
+/** `stat` of `fs.stat`. */
+const ownName = (name: string): string => name.slice(name.indexOf('.') + 1);
+
+function optionsOf(name: string, spec: CallSpec, call: NodeFunction, args: readonly unknown[]): FsCallOptions<unknown> {
+  const { names, late, start, abortable } = spec;
   const [first] = args;
   const isPath = name.startsWith('fs.') && (typeof first === 'string' || Buffer.isBuffer(first));
   return {
-    op: own,
+    op: ownName(name),
     object: isPath ? shownPath(first) : `node:${name.slice(0, name.indexOf('.'))}`,
     start: (done, signal) => {
       const called = named(done, names);

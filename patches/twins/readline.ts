@@ -31,7 +31,7 @@ export const createInterface: CreateInterface = (
 ) => new Interface(input, ...rest);
 
 const to = (name: string, call: (...args: never[]) => unknown, ...checks: readonly Check[]): (() => never) =>
-  lookingTwin({ name: `readline.${name}`, checks: [anything, ...checks], call });
+  lookingTwin(`readline.${name}`, { checks: [anything, ...checks], call });
 
 /** Clear the line of the cursor: what is left of it (-1), right of it (1), or all of it (0). Switches. @throws TypeError of Node's. */
 export const clearLine: (stream: NodeJS.WritableStream, direction: readline.Direction) => Waitable<void> = to(

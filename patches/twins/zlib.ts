@@ -41,12 +41,7 @@ export {
 const real = realModule('zlib', zlib);
 
 const make = <F>(name: string, call: CallSpec['call'], since?: string): F =>
-  lookingTwin<F>({
-    name: `zlib.${name}`,
-    checks: [bytes, maybe(options)],
-    call,
-    ...(since === undefined ? {} : { since }),
-  });
+  lookingTwin<F>(`zlib.${name}`, { checks: [bytes, maybe(options)], call, ...(since === undefined ? {} : { since }) });
 
 export const deflate: Twin<typeof zlib.deflate.__promisify__, 'promise'> = make('deflate', real.deflate);
 export const deflateSync: Twin<typeof zlib.deflateSync, 'sync'> = make('deflateSync', real.deflate);
