@@ -16,10 +16,13 @@ import { DONE } from '../core/status.ts';
  */
 export function abortReason({ kind, reason }: Frame): Error {
   if (kind === 'timeout') return new DOMException('The operation was aborted due to timeout', 'TimeoutError');
-  if (reason instanceof Error) return reason;
+  return reason instanceof Error ? reason : abortError(reason);
+}
+
+/** An AbortError as AbortController makes it, with a `cause` if there is one. */
+export function abortError(cause: unknown): Error {
   const error = new DOMException('This operation was aborted', 'AbortError');
-  if (reason !== undefined)
-    Object.defineProperty(error, 'cause', { value: reason, configurable: true, writable: true });
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   return error;
 }
 

@@ -6,7 +6,7 @@
 // Source: gevent's monitoring thread reports what has blocked; this tells which call will, without waiting for it to be slow.
 
 import { kernel } from '../core/kernel.ts';
-import { callingPlace } from './calling-place.ts';
+import { CallPlace, sitesBelow, whose } from './call-sites.ts';
 import { type AnyFunction, applyPatch, type Patch } from './patch.ts';
 import { moduleObject } from './places.ts';
 
@@ -26,17 +26,19 @@ function blockingNames(module: string): string[] {
 /** The calls at their places that were warned of. */
 const warned = new Set<string>();
 
-function warn(call: string, advice: string, caller: AnyFunction): void {
-  const { place, stack } = callingPlace(caller);
-  if (place === undefined || place.startsWith('node:')) return;
-  const key = `${call} at ${place}`;
+function warn(call: string, advice: string, wrapper: AnyFunction): void {
+  const sites = sitesBelow(wrapper, 10);
+  const callers = sites.map(whose);
+  const index = callers.findIndex((caller) => caller !== 'passage');
+  if (index < 0 || callers[index] === 'node') return;
+  const caller = new CallPlace(sites, index);
+  const key = `${call} at ${caller.place}`;
   if (warned.has(key)) return;
   warned.add(key);
   emitWarning(`${call} in ${kernel.current.name} stops every greenlet until it has ended: ${advice}`, {
     type: 'BlockingCallWarning',
     code: 'TENDRIL_BLOCKING_CALL',
-    // Below the greenlet's first frame there is only the scheduler.
-    detail: stack.slice(0, Math.max(stack.lastIndexOf('\n    at Generator.next'), 0) || stack.length),
+    detail: caller.stack(call),
   });
 }
 

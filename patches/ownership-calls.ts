@@ -9,22 +9,14 @@ import { onCancel } from '../core/cancellation.ts';
 import type { Frame } from '../core/frame.ts';
 import type { Greenlet } from '../core/greenlet.ts';
 import { kernel } from '../core/kernel.ts';
-import { abortReason } from '../io/abort-signal.ts';
+import { abortError, abortReason } from '../io/abort-signal.ts';
 import { guarded, runningGreenlet } from './ownership.ts';
 import { openerOf } from './ownership-opener.ts';
 
 // Taken at load: patches never reach us.
 const { then } = Promise.prototype;
-const { AbortController, AbortSignal, DOMException } = globalThis;
+const { AbortController, AbortSignal } = globalThis;
 const ignore = (): void => {};
-
-/** The error of a call that was given up: as AbortController makes it, with the kill's reason, or what a timeout's would be, as its cause. */
-export function aborted(frame: Frame): Error {
-  const error = new DOMException('This operation was aborted', 'AbortError');
-  const cause = frame.kind === 'timeout' ? abortReason(frame) : frame.reason;
-  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
-  return error;
-}
 
 /** One call under way. */
 export class Following {
@@ -49,7 +41,8 @@ export class Following {
   }
 
   #cancelled(frame: Frame): void {
-    const error = aborted(frame);
+    // Always an AbortError, whatever the signal of a greenlet has as its reason: Node's functions say so too.
+    const error = abortError(frame.kind === 'timeout' ? abortReason(frame) : frame.reason);
     this.#cancelledWith = error;
     // What gives a call up may call back into the program.
     for (const told of this.#told) guarded(this.#greenlet, () => told(error));

@@ -19,20 +19,21 @@ import { kernel } from '../core/kernel.ts';
 import { nameOf } from '../core/op.ts';
 import { openScopes, type Scope } from '../core/scope.ts';
 import { DONE, FAILED, KILL_REQUESTED } from '../core/status.ts';
+import type { CallPlace } from './call-sites.ts';
 import { type Kind, kindOf } from './ownership-kinds.ts';
 import { reportLeak } from './ownership-leaks.ts';
-import { type Opener, openerOf } from './ownership-opener.ts';
+import { openerOf } from './ownership-opener.ts';
 
 class Owned {
   readonly kind: Kind;
   readonly handle: object;
-  readonly opener: Opener | undefined;
+  readonly opener: CallPlace | undefined;
   /** What the program has in its hands. */
   readonly shown: object;
   owner: Owner | undefined = undefined;
   unwatch: (() => void) | undefined = undefined;
 
-  constructor(kind: Kind, handle: object, opener: Opener | undefined, shown: object) {
+  constructor(kind: Kind, handle: object, opener: CallPlace | undefined, shown: object) {
     this.shown = shown;
     this.kind = kind;
     this.handle = handle;
@@ -136,7 +137,7 @@ export function take(
   greenlet: Greenlet,
   kind: Kind,
   handle: object,
-  opener: Opener | undefined,
+  opener: CallPlace | undefined,
   shown: object = handle,
 ): void {
   const known = records.get(shown);
@@ -166,7 +167,7 @@ export function guarded(greenlet: Greenlet, work: () => void): void {
 }
 
 /** Keep the place for a handle that is to come. What is returned is to be called with it, or with undefined if it could not be opened. */
-export function reserve(greenlet: Greenlet, kind: Kind, opener: Opener): (handle: object | undefined) => void {
+export function reserve(greenlet: Greenlet, kind: Kind, opener: CallPlace): (handle: object | undefined) => void {
   const owner = ownerIn(greenlet);
   let ended = false;
   const placeholder = new Owned(pending, {}, opener, {});
