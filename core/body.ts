@@ -2,7 +2,7 @@
 //
 // A generator function gives a new generator each time, which is used as it is. Anything else that a body returns may be an Op of ours
 // (then a generator of two lines starts it inside the greenlet), or a generator object that somebody made before: that one runs once,
-// so it is remembered. A WeakSet costs more than a whole spawn, which is why generator functions, nearly all bodies, never touch it.
+// so it is remembered. What the run loop gets is always a generator of this realm. A WeakSet costs more than a whole spawn, which is why generator functions, nearly all bodies, never touch it.
 
 import { typeError } from './bad-argument.ts';
 import { OpReusedError } from './errors.ts';
@@ -13,6 +13,9 @@ type Runnable<T> = Iterator<Trap, T, Resume>;
 export type AnyBody<T> = (...args: never[]) => Op<T>;
 
 const generatorFunction: object = Object.getPrototypeOf(delegate);
+const generator = (generatorFunction as { readonly prototype: Runnable<unknown> }).prototype;
+/** `next` of every generator of this realm: what a greenlet's iterator, unless it is a callee, is resumed by. */
+export const generatorNext: Runnable<unknown>['next'] = generator.next;
 const taken = new WeakSet<object>();
 
 /** Refuse at once what is no body, in the words of `verb`. */
@@ -52,7 +55,8 @@ export function iteratorOf<T>(op: Op<T>, reused: () => Error): Runnable<T> {
   if (!isGenerator(op)) return delegate(op);
   if (taken.has(op)) throw reused();
   taken.add(op);
-  return op;
+  // One of another realm, or of a compiler's own making, has another `next`.
+  return Object.prototype.isPrototypeOf.call(generator, op) ? op : delegate(op);
 }
 
 /** Check what a wrapper (timeout, shield, call) was given. @throws TypeError if it is no Op. */

@@ -16,16 +16,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { rangeError, typeError } from './bad-argument.ts';
+import { Receive, ReceiveThenYield, Send, SendThenYield } from './channel-waits.ts';
 import { ChannelClosedError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 import { kernel, readyResult } from './kernel.ts';
-import { READY_LEAF, yieldCommitted } from './leaf.ts';
 import { MappedWait } from './mapped.ts';
-import type { Resume, Trap, Waitable, WaitDescription } from './op.ts';
+import type { Waitable } from './op.ts';
 import { run } from './spawn.ts';
 import { FAILED, LAZY } from './status.ts';
 import { created } from './unstarted.ts';
-import { Wait } from './wait.ts';
+import type { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
 /** Who runs next when a hand-over completes: nobody in particular, the receiver or the sender. */
@@ -257,87 +257,12 @@ export class Channel<T> {
   }
 }
 
-class Receive<T> extends Wait<T> {
-  protected readonly channel: Channel<T>;
-  constructor(channel: Channel<T>) {
-    super();
-    this.channel = channel;
-  }
-  look(): boolean {
-    return this.channel.lookReceive('receive');
-  }
-  enlist(waiter: Waiter): void {
-    this.channel.receivers.push(waiter);
-  }
-  retract(waiter: Waiter): void {
-    this.channel.receivers.remove(waiter);
-  }
-  describe(): WaitDescription {
-    return { op: 'receive', object: this.channel.label() };
-  }
-}
-
-class Send<T> extends Wait<void> {
-  protected readonly channel: Channel<T>;
-  readonly #value: T;
-  constructor(channel: Channel<T>, value: T) {
-    super();
-    this.channel = channel;
-    this.#value = value;
-  }
-  look(): boolean {
-    if (!this.channel.offer(this.#value, 'send')) return false;
-    readyResult.value = undefined;
-    return true;
-  }
-  enlist(waiter: Waiter): void {
-    waiter.value = this.#value;
-    this.channel.senders.push(waiter);
-  }
-  retract(waiter: Waiter): void {
-    this.channel.senders.remove(waiter);
-  }
-  describe(): WaitDescription {
-    return { op: 'send', object: this.channel.label() };
-  }
-}
-
 /** An error on its way through a channel. */
 class SentError {
   readonly error: unknown;
   constructor(error: unknown) {
     this.error = error;
   }
-}
-
-/** Of a channel that prefers receivers: a completed send lets the receiver run first. */
-class SendThenYield<T> extends Send<T> {
-  override [Symbol.iterator](): Iterator<Trap, void, Resume> {
-    this.channel.yieldsTo = false;
-    return yieldIfWoken(super[Symbol.iterator](), this.channel);
-  }
-}
-
-/** Of a channel that prefers senders: a completed receive, also of an error, lets the sender run first. */
-class ReceiveThenYield<T> extends Receive<T> {
-  override [Symbol.iterator](): Iterator<Trap, T, Resume> {
-    this.channel.yieldsTo = false;
-    try {
-      return yieldIfWoken(super[Symbol.iterator](), this.channel);
-    } catch (error) {
-      if (!this.channel.yieldsTo) throw error;
-      return yieldCommitted(kernel.current, error, FAILED) as Iterator<Trap, T, Resume>;
-    }
-  }
-}
-
-function yieldIfWoken<T>(
-  started: Iterator<Trap, T, Resume>,
-  channel: { yieldsTo: boolean },
-): Iterator<Trap, T, Resume> {
-  return channel.yieldsTo && (started as unknown) === READY_LEAF
-    ? (yieldCommitted(kernel.current, readyResult.value, 0) as Iterator<Trap, T, Resume>)
-    : started;
 }
 
 function requirePreference(preference: unknown): ChannelPreference {

@@ -1,10 +1,13 @@
 // queue-waits.ts: the waits of a queue: to put, to get or peek, and for all its items to be done.
 //
-// They hold no state: what is stored and who is served next is in queue.ts.
+// They hold no state: what is stored and who is served next is in queue.ts. To put and to get have a start of their own (leaf.ts says why); their
+// `enlist` cannot throw.
 
-import { readyResult } from './kernel.ts';
-import type { WaitDescription } from './op.ts';
+import { kernel, readyResult } from './kernel.ts';
+import { LEAF, markParked, READY_LEAF, start } from './leaf.ts';
+import type { Resume, Trap, WaitDescription } from './op.ts';
 import type { Queue } from './queue.ts';
+import { RUNNING, START_MASK } from './status.ts';
 import { Wait } from './wait.ts';
 import type { Waiter } from './wait-list.ts';
 
@@ -18,6 +21,15 @@ export class QueuePut<T> extends Wait<void> {
     super();
     this.#queue = queue;
     this.#value = value;
+  }
+  override [Symbol.iterator](): Iterator<Trap, void, Resume> {
+    const me = kernel.current;
+    if ((me.status & START_MASK) !== RUNNING || kernel.budget === 0) return start(this) as Iterator<Trap, void, Resume>;
+    kernel.budget -= 1;
+    if (this.look()) return READY_LEAF as Iterator<Trap, void, Resume>;
+    markParked(me, this);
+    this.enlist(me);
+    return LEAF as Iterator<Trap, void, Resume>;
   }
   look(): boolean {
     if (!this.#queue.offer(this.#value, 'put')) return false;
@@ -44,6 +56,15 @@ export class QueueGet<T> extends Wait<T> {
     super();
     this.#queue = queue;
     this.#peeks = peeks;
+  }
+  override [Symbol.iterator](): Iterator<Trap, T, Resume> {
+    const me = kernel.current;
+    if ((me.status & START_MASK) !== RUNNING || kernel.budget === 0) return start(this) as Iterator<Trap, T, Resume>;
+    kernel.budget -= 1;
+    if (this.look()) return READY_LEAF as Iterator<Trap, T, Resume>;
+    markParked(me, this);
+    this.enlist(me);
+    return LEAF as Iterator<Trap, T, Resume>;
   }
   look(): boolean {
     return this.#queue.lookGet(this.#peeks);

@@ -5,8 +5,9 @@
 
 import { typeError } from './bad-argument.ts';
 import { kernel } from './kernel.ts';
+import { giveWay, start } from './leaf.ts';
 import { nameOf, type Op, type Resume, type Trap, type Waitable, type WaitDescription } from './op.ts';
-import { READY, STATE, YIELDED } from './status.ts';
+import { READY, RUNNING, START_MASK, STATE, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
 import { created, createdOrShared } from './unstarted.ts';
 import { Wait } from './wait.ts';
@@ -64,7 +65,19 @@ class Sleep extends Wait<void> {
   }
 }
 
-const YIELD: Waitable<void> = new Sleep(0, false);
+/** `sleep(0)`, with a start of its own (leaf.ts says why). */
+class Yield extends Sleep {
+  constructor() {
+    super(0, false);
+  }
+  override [Symbol.iterator](): Iterator<Trap, void, Resume> {
+    const me = kernel.current;
+    const plain = (me.status & START_MASK) === RUNNING && kernel.budget !== 0;
+    return (plain ? giveWay(me) : start(this)) as Iterator<Trap, void, Resume>;
+  }
+}
+
+const YIELD: Waitable<void> = new Yield();
 
 /**
  * Wait `ms` milliseconds, or a little longer; never less.
@@ -85,7 +98,7 @@ export function sleepUntil(deadlineMs: number): Waitable<void> {
 
 /** Let everybody who is runnable now run once. Always switches. @throws Killed if the greenlet is killed meanwhile. */
 export function yieldNow(): Waitable<void> {
-  return createdOrShared(YIELD, () => new Sleep(0, false));
+  return createdOrShared(YIELD, () => new Yield());
 }
 
 /** Check a duration. @throws TypeError if it is no number or NaN. */

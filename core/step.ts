@@ -7,7 +7,7 @@
 // the iterator's own calls are inside a try.
 
 import { typeError } from './bad-argument.ts';
-import { startInner } from './body.ts';
+import { generatorNext, startInner } from './body.ts';
 import { noteCallers } from './call-frames.ts';
 import { enterCoroutine, leaveCoroutine, suspendedParents, type Transfer } from './coroutine.ts';
 import { end } from './end.ts';
@@ -36,7 +36,9 @@ export function resume(greenlet: Greenlet): void {
   kernel.budget = greenlet.scope.scheduler.stepBudget;
   let result: Step;
   try {
-    result = (greenlet.iterator as Runnable).next(WAKE);
+    const iterator = greenlet.iterator as Runnable;
+    // Only a callee may be anything but a generator. Looked up in the object, `next` would be another load for each generator function there is.
+    result = (greenlet.status & CALLING) === 0 ? generatorNext.call(iterator, WAKE) : iterator.next(WAKE);
   } catch (error) {
     settle(greenlet, new Thrown(error));
     return;

@@ -1,5 +1,6 @@
 // s18-misuse.test.ts: rule S18: misuse is named: at the call where that is possible, else in the right greenlet, and nothing is lost.
 
+import { runInNewContext } from 'node:vm';
 import * as core from 'tendril/core';
 import {
   AsyncResult,
@@ -17,6 +18,7 @@ import {
   type Op,
   OpIteratedError,
   ResourceError,
+  type Resume,
   run,
   scope,
   select,
@@ -25,6 +27,7 @@ import {
   spawn,
   spawnWith,
   TendrilError,
+  type Trap,
   timeout,
   UsageError,
   yieldNow,
@@ -84,6 +87,33 @@ describe('S18 Misuse is named: spawn (F100)', () => {
       expect(yield* spawn(() => generator).get()).toBe(7);
       expect(thrownAtCall(() => spawn(() => generator))).toBeInstanceOf(TypeError);
       expect(yield* spawn(() => timeout(5, sleep(1), { else: 1 })).get()).toBeUndefined();
+    }));
+
+  it('takes generators that have a `next` of their own: of another realm, of a compiler', () =>
+    play(function* () {
+      const elsewhere = runInNewContext('op => (function* () { return yield* op; })()') as (
+        op: Op<number>,
+      ) => Op<number>;
+      const channel = new Channel<number>(1);
+      yield* channel.send(3);
+      expect(yield* spawn(() => elsewhere(channel.receive())).get()).toBe(3);
+      const waits = spawn(() => elsewhere(channel.receive()));
+      yield* yieldNow();
+      yield* channel.send(4);
+      expect(yield* waits.get()).toBe(4);
+      // As regenerator makes them: an object that says that it is a generator.
+      const native = (function* (): Generator<Trap, string, Resume> {
+        yield* sleep(1);
+        return 'slept';
+      })();
+      const compiled = {
+        next: (...token: []) => native.next(...token),
+        [Symbol.toStringTag]: 'Generator',
+        [Symbol.iterator]() {
+          return this;
+        },
+      };
+      expect(yield* spawn(() => compiled as unknown as Op<string>).get()).toBe('slept');
     }));
 
   it('calls the body at spawn: what that throws is thrown at the call', () =>

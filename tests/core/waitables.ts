@@ -409,6 +409,7 @@ export const withoutRow: Readonly<Record<string, string>> = {
   Notified: 'part of Condition.wait, which is a composite: tests/core/condition.test.ts',
   LockRegain: 'part of Condition.wait: it masks kills on purpose',
   BarrierWait: 'a kill breaks the barrier for all, so it does happen: tests/core/barrier.test.ts',
+  Yield: 'kill-table.test.ts, of a greenlet that is ready',
   Place: 'part of Pool.spawn: tests/core/group-pool.test.ts',
   ImapNext: 'tests/core/group-pool.test.ts',
 };

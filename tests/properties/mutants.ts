@@ -107,7 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "sender's value kept after kill",
     table: 'kernel',
-    file: 'core/channel.ts',
+    file: 'core/channel-waits.ts',
     find: '    this.channel.senders.remove(waiter);\n',
     replace: '    this.channel.senders.remove(waiter);\n    this.channel.buffered.push(this.#value);\n',
     properties: ['a channel loses, doubles and reorders nothing, whoever is killed'],
