@@ -33,6 +33,29 @@ const tendril: Contestant = {
   },
 };
 
+/** As promises do it: what cannot wait is a call, not an Op. */
+const tendrilTrySend: Contestant = {
+  name: 'tendril, trySend',
+  async start() {
+    const { Channel, run, spawn } = await import('tendril');
+    function* echo(there: Numbers, back: Numbers, count: number) {
+      for (let i = 0; i < count; i += 1) back.trySend((yield* there.receive()) + 1);
+    }
+    function* body(count: number) {
+      const there = new Channel<number>(Infinity);
+      const back = new Channel<number>(Infinity);
+      spawn(echo, there, back, count);
+      let value = 0;
+      for (let i = 0; i < count; i += 1) {
+        there.trySend(value);
+        value = yield* back.receive();
+      }
+      return value;
+    }
+    return async (count) => ({ answer: await run(body, count) });
+  },
+};
+
 const promises: Contestant = {
   name: 'promises',
   async start() {
@@ -91,6 +114,7 @@ export const rows: readonly Row[] = [
     answer: (count) => count,
     contestants: [
       tendril,
+      tendrilTrySend,
       promises,
       effection,
       effect,

@@ -19,8 +19,8 @@ const tendril: Contestant = {
       }
     }
     function* body(count: number) {
-      const other = spawn(takeTurns, count / 2);
-      yield* takeTurns(count / 2);
+      const [one, other] = [spawn(takeTurns, count / 2), spawn(takeTurns, count / 2)];
+      yield* one.join();
       yield* other.join();
     }
     return async (count): Promise<Outcome> => {
@@ -75,6 +75,49 @@ const effect: Contestant = {
   },
 };
 
+/** A body that gives way in its own way, `count` times. */
+type Body = (count: number) => Generator<unknown, void, unknown>;
+
+/** What no scheduler in JavaScript goes below: two generators that are resumed in turn, with no state, no queue and nobody to kill. */
+function floor(name: string, body: Body): Contestant {
+  return {
+    name,
+    async start() {
+      return async (count): Promise<Outcome> => {
+        const [one, other] = [body(count / 2), body(count / 2)];
+        let turns = -2;
+        for (let open = 2; open > 0; turns += 2) open = Number(!one.next().done) + Number(!other.next().done);
+        return { answer: turns };
+      };
+    },
+  };
+}
+
+const bareYield = floor('floor: yield, next()', function* (count) {
+  for (let i = 0; i < count; i += 1) yield;
+});
+
+/** As our leaf: one iterator for all, whose first next() is not done and whose second is. */
+class Leaf {
+  readonly #pending: IteratorResult<undefined, void> = { done: false, value: undefined };
+  readonly #done: IteratorResult<undefined, void> = { done: true, value: undefined };
+  #started = false;
+  [Symbol.iterator](): this {
+    this.#started = false;
+    return this;
+  }
+  next(): IteratorResult<undefined, void> {
+    if (this.#started) return this.#done;
+    this.#started = true;
+    return this.#pending;
+  }
+}
+
+const bareDelegation = floor('floor: yield* over an iterator, next()', function* (count) {
+  const leaf = new Leaf();
+  for (let i = 0; i < count; i += 1) yield* leaf;
+});
+
 export const rows: readonly Row[] = [
   {
     name: 'yield, 2 greenlets',
@@ -84,6 +127,8 @@ export const rows: readonly Row[] = [
     answer: (count) => count,
     contestants: [
       tendril,
+      bareYield,
+      bareDelegation,
       promises,
       { name: 'Effection', absent: 'no yield' },
       effect,
