@@ -13,6 +13,7 @@ type Runnable<T> = Iterator<Trap, T, Resume>;
 export type AnyBody<T> = (...args: never[]) => Op<T>;
 
 const generatorFunction: object = Object.getPrototypeOf(delegate);
+const GeneratorFunction = generatorFunction.constructor as new () => (...args: readonly unknown[]) => unknown;
 const generator = (generatorFunction as { readonly prototype: Runnable<unknown> }).prototype;
 /** `next` of every generator of this realm: what a greenlet's iterator, unless it is a callee, is resumed by. */
 export const generatorNext: Runnable<unknown>['next'] = generator.next;
@@ -35,9 +36,7 @@ export function requireBody(body: unknown, verb: string): void {
 /** Call `body` and return the iterator to drive. @throws TypeError if it is no function or gives no Op. */
 export function callBody<T>(given: AnyBody<T>, args: readonly unknown[], verb: string): Runnable<T> {
   const body = given as (...args: readonly unknown[]) => Op<T>;
-  if (typeof body === 'function' && Object.getPrototypeOf(body) === generatorFunction) {
-    return (args.length === 0 ? body() : body(...args)) as unknown as Runnable<T>;
-  }
+  if (body instanceof GeneratorFunction) return applyTo(body, args) as unknown as Runnable<T>;
   requireBody(body, verb);
   const op: unknown = body(...args);
   if (!isOp(op)) {
@@ -48,6 +47,22 @@ export function callBody<T>(given: AnyBody<T>, args: readonly unknown[], verb: s
   return iteratorOf(op as Op<T>, () =>
     typeError(`the body given to ${verb} returned a generator that was run already: make a new one in the body`),
   );
+}
+
+// One by one as long as there are few: to spread an array is a call into the engine.
+function applyTo<R>(body: (...args: readonly unknown[]) => R, args: readonly unknown[]): R {
+  switch (args.length) {
+    case 0:
+      return body();
+    case 1:
+      return body(args[0]);
+    case 2:
+      return body(args[0], args[1]);
+    case 3:
+      return body(args[0], args[1], args[2]);
+    default:
+      return body(...args);
+  }
 }
 
 /** The iterator that runs `op` from inside a greenlet. A generator object may be given once. */
