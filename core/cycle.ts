@@ -17,6 +17,13 @@ const MOST_LINKS = 64;
 export function refuseCycle(waiter: Waiter, op: Wait<unknown>): void {
   const me = waiter.owner();
   if (waiter !== me) return;
+  const first = op.blocker();
+  // Nearly always: it waits for nobody itself. No list of the members is made for that.
+  if (first === undefined || (first !== me && (first.status & PARKED) === 0)) return;
+  refuseLongCycle(me, op);
+}
+
+function refuseLongCycle(me: Greenlet, op: Wait<unknown>): void {
   const members: Greenlet[] = [me];
   let wait: Wait<unknown> | undefined = op;
   for (let links = 0; links < MOST_LINKS; links += 1) {
