@@ -29,12 +29,12 @@ export class AsyncResult<T> {
 
   /** Set the value and wake all who wait. Never switches. @throws ResultSetError if it was set before. */
   set(value: T): void {
-    this.#settle('value', value);
+    this.settle('value', value);
   }
 
   /** Set an error, which every `get` throws. Never switches. @throws ResultSetError if it was set before. */
   setError(error: unknown): void {
-    this.#settle('error', error);
+    this.settle('error', error);
   }
 
   /** Wait for the value. Switches only if it is not set. @throws the error that was set; Killed if killed while waiting. */
@@ -47,7 +47,7 @@ export class AsyncResult<T> {
     return created(new ResultWait<void>(this, false));
   }
 
-  #settle(state: 'value' | 'error', content: unknown): void {
+  private settle(state: 'value' | 'error', content: unknown): void {
     if (this.#state !== 'pending') throw new ResultSetError(this.label());
     this.#state = state;
     this.#content = content;

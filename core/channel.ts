@@ -66,7 +66,7 @@ export class Channel<T> {
     this.name = options.name;
     this.preference = requirePreference(options.preference ?? 'none');
     this.#plain = this.preference === 'none' && kernel.watch === undefined;
-    this.#receive = this.#makeReceive();
+    this.#receive = this.makeReceive();
   }
 
   get closed(): boolean {
@@ -93,7 +93,7 @@ export class Channel<T> {
    * @see https://go.dev/ref/spec#Send_statements
    */
   send(value: T): Waitable<void> {
-    return this.#plain ? new Send(this, value) : this.#makeSend(value);
+    return this.#plain ? new Send(this, value) : this.makeSend(value);
   }
 
   /**
@@ -115,13 +115,13 @@ export class Channel<T> {
    * @see https://go.dev/ref/spec#Receive_operator
    */
   receive(): Waitable<T> {
-    return this.#plain || kernel.watch === undefined ? this.#receive : created(this.#makeReceive());
+    return this.#plain || kernel.watch === undefined ? this.#receive : created(this.makeReceive());
   }
 
   /** Receive as an iterator does: `{done: false, value}`, or `{done: true}` once the channel is closed and drained. As `receive` otherwise. */
   next(): Waitable<IteratorResult<T, undefined>> {
-    this.#next ??= this.#makeNext();
-    return kernel.watch === undefined ? this.#next : created(this.#makeNext());
+    this.#next ??= this.makeNext();
+    return kernel.watch === undefined ? this.#next : created(this.makeNext());
   }
 
   /** For ordinary code: `for await (const value of channel)`. Ends when the channel is closed; leaving the loop does not close it. */
@@ -140,7 +140,7 @@ export class Channel<T> {
     const receiver = this.receivers.shift();
     if (receiver !== undefined) {
       if (this.#plain) receiver.fire(value, 0);
-      else this.#handOver(receiver, value);
+      else this.handOver(receiver, value);
     } else if (this.buffered.size < this.capacity) {
       this.buffered.push(value);
     } else {
@@ -176,13 +176,13 @@ export class Channel<T> {
   }
 
   // There is room again, and somebody waits: the oldest sender's value moves up, so that values keep the order in which they were sent.
-  #refill(): void {
+  private refill(): void {
     const sender = this.senders.shift() as Waiter;
     this.buffered.push(sender.value as T);
     sender.fire(undefined, 0);
   }
 
-  #makeNext(): Waitable<IteratorResult<T, undefined>> {
+  private makeNext(): Waitable<IteratorResult<T, undefined>> {
     return new MappedWait<T, IteratorResult<T, undefined>>(this.#receive, {
       value: (value) => ({ done: false, value }),
       recover: (error) =>
@@ -192,21 +192,21 @@ export class Channel<T> {
     });
   }
 
-  #makeSend(value: T): Wait<void> {
+  private makeSend(value: T): Wait<void> {
     return created(this.preference === 'receiver' ? new SendThenYield(this, value) : new Send(this, value));
   }
 
-  #makeReceive(): Wait<T> {
+  private makeReceive(): Wait<T> {
     return this.preference === 'sender' ? new ReceiveThenYield(this) : new Receive(this);
   }
 
-  #handOver(receiver: Waiter, value: T): void {
+  private handOver(receiver: Waiter, value: T): void {
     if (value instanceof SentError) receiver.fire(value.error, FAILED);
     else receiver.fire(value, 0);
-    if (this.preference === 'receiver') this.#prefer(receiver);
+    if (this.preference === 'receiver') this.prefer(receiver);
   }
 
-  #prefer(woken: Waiter): void {
+  private prefer(woken: Waiter): void {
     woken.owner().scope.scheduler.runQueue.promoteNewest();
     this.yieldsTo = true;
   }
@@ -215,24 +215,24 @@ export class Channel<T> {
   lookReceive(op: string): boolean {
     if (this.buffered.size > 0) {
       const value = this.buffered.shift();
-      if (this.senders.size > 0) this.#refill();
+      if (this.senders.size > 0) this.refill();
       readyResult.value = value;
-      return this.#plain || this.#unwrapped();
+      return this.#plain || this.unwrapped();
     }
     const sender = this.senders.shift();
     if (sender !== undefined) {
       readyResult.value = sender.value;
       sender.fire(undefined, 0);
       if (this.#plain) return true;
-      if (this.preference === 'sender') this.#prefer(sender);
-      return this.#unwrapped();
+      if (this.preference === 'sender') this.prefer(sender);
+      return this.unwrapped();
     }
     if (this.#closed) throw new ChannelClosedError(this, this.label(), op);
     return false;
   }
 
   /** An error that was sent is thrown. */
-  #unwrapped(): true {
+  private unwrapped(): true {
     const { value } = readyResult;
     if (!(value instanceof SentError)) return true;
     readyResult.value = undefined;

@@ -38,7 +38,7 @@ export class Ticket<T> {
       this.#scheduler.stats.orphans -= 1;
       this.#orphaned?.(value);
     } else {
-      this.#fire(value, 0);
+      this.fire(value, 0);
     }
   }
 
@@ -49,7 +49,7 @@ export class Ticket<T> {
       this.#scheduler.stats.staleWakes += 1;
       this.#scheduler.stats.orphans -= 1;
     } else {
-      this.#fire(error, FAILED);
+      this.fire(error, FAILED);
     }
   }
 
@@ -65,7 +65,7 @@ export class Ticket<T> {
       return;
     }
     this.#settled = true;
-    this.#fire(make, LAZY);
+    this.fire(make, LAZY);
   }
 
   retract(): void {
@@ -82,7 +82,7 @@ export class Ticket<T> {
     this.#scheduler.stats.orphans -= 1;
   }
 
-  #fire(value: unknown, outcome: Outcome): void {
+  private fire(value: unknown, outcome: Outcome): void {
     const waiter = this.#waiter as Waiter;
     this.#waiter = undefined;
     if (this.#counted) this.#scheduler.externalEnded();

@@ -11,7 +11,7 @@ export class Fifo<T> {
   size = 0;
 
   push(value: T): void {
-    if (this.size > this.#mask) this.#grow();
+    if (this.size > this.#mask) this.grow();
     this.#ring[(this.#head + this.size) & this.#mask] = value;
     this.size += 1;
   }
@@ -30,7 +30,7 @@ export class Fifo<T> {
     return this.#ring[this.#head] as T;
   }
 
-  #grow(): void {
+  private grow(): void {
     const old = this.#ring;
     const wide = new Array<T | undefined>(old.length * 2).fill(undefined);
     for (let i = 0; i < this.size; i += 1) wide[i] = old[(this.#head + i) & this.#mask];

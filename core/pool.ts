@@ -62,20 +62,20 @@ export class Pool extends Members {
 
   /** Spawn a member if there is a place; undefined otherwise. Never switches. */
   trySpawn<A extends readonly unknown[], R>(body: Body<A, R>, ...args: A): Greenlet<R> | undefined {
-    return this.take() ? this.#spawnInPlace(undefined, body as unknown as AnyBody<R>, args) : undefined;
+    return this.take() ? this.spawnInPlace(undefined, body as unknown as AnyBody<R>, args) : undefined;
   }
 
   /** Change the size. Never switches. Members above a smaller size go on; no one is admitted until enough have ended. @throws RangeError */
   resize(size: number): void {
     this.#free += requireSize(size) - this.#size;
     this.#size = size;
-    this.#admitWaiters();
+    this.admitWaiters();
   }
 
   /** @internal */
   *spawnInto<R>(scope: Scope | undefined, body: AnyBody<R>, args: readonly unknown[]): Op<Greenlet<R>> {
     yield* this.#place;
-    return this.#spawnInPlace(scope, body, args);
+    return this.spawnInPlace(scope, body, args);
   }
 
   /** @internal */
@@ -87,10 +87,10 @@ export class Pool extends Members {
 
   protected override left(): void {
     this.#free += 1;
-    this.#admitWaiters();
+    this.admitWaiters();
   }
 
-  #spawnInPlace<R>(scope: Scope | undefined, body: AnyBody<R>, args: readonly unknown[]): Greenlet<R> {
+  private spawnInPlace<R>(scope: Scope | undefined, body: AnyBody<R>, args: readonly unknown[]): Greenlet<R> {
     let greenlet: Greenlet<R>;
     try {
       greenlet = spawnMember(scope, body, args);
@@ -101,7 +101,7 @@ export class Pool extends Members {
     return this.admit(greenlet);
   }
 
-  #admitWaiters(): void {
+  private admitWaiters(): void {
     while (this.#free > 0) {
       const waiter = this.waiters.shift();
       if (waiter === undefined) return;

@@ -64,7 +64,7 @@ export class Queue<T> {
     this.#store = store;
     for (const item of items) {
       if (store.size >= limit) throw new QueueFullError(this.label(), limit);
-      this.#insert(item);
+      this.insert(item);
     }
   }
 
@@ -112,8 +112,8 @@ export class Queue<T> {
 
   /** Get as an iterator does, for `forEach`: `{done: false, value}`, or `{done: true}` once the queue is closed and drained. As `get` otherwise. */
   next(): Waitable<IteratorResult<T, undefined>> {
-    this.#next ??= this.#makeNext();
-    return createdOrShared(this.#next, () => this.#makeNext());
+    this.#next ??= this.makeNext();
+    return createdOrShared(this.#next, () => this.makeNext());
   }
 
   /** Put `value` in if there is room; false otherwise. Never switches. @throws QueueClosedError if the queue is closed. */
@@ -123,12 +123,12 @@ export class Queue<T> {
 
   /** Take the next item if there is one; undefined otherwise. Never switches. @throws QueueClosedError if it is closed and drained. */
   tryGet(): { value: T } | undefined {
-    return this.#holds('tryGet') ? { value: this.#take() } : undefined;
+    return this.holds('tryGet') ? { value: this.take() } : undefined;
   }
 
   /** See the next item if there is one; undefined otherwise. Never switches. @throws QueueClosedError if it is closed and drained. */
   tryPeek(): { value: T } | undefined {
-    return this.#holds('tryPeek') ? { value: this.#store.peek() } : undefined;
+    return this.holds('tryPeek') ? { value: this.#store.peek() } : undefined;
   }
 
   /** Put `value` in. Never switches. @throws QueueFullError if there is no room. @throws QueueClosedError if the queue is closed. */
@@ -138,8 +138,8 @@ export class Queue<T> {
 
   /** Take the next item. Never switches. @throws QueueEmptyError if there is none. @throws QueueClosedError if it is closed and drained. */
   getNow(): T {
-    if (!this.#holds('getNow')) throw new QueueEmptyError(this.label());
-    return this.#take();
+    if (!this.holds('getNow')) throw new QueueEmptyError(this.label());
+    return this.take();
   }
 
   /**
@@ -151,7 +151,7 @@ export class Queue<T> {
   taskDone(): void {
     if (this.#unfinished === 0)
       throw new UsageError(`taskDone on ${this.label()} was called more often than items were put into it`);
-    this.#finished(1);
+    this.finished(1);
   }
 
   /** Wait until `taskDone` was called for all that was put. Switches only if it was not. @throws Killed if killed while waiting. */
@@ -173,7 +173,7 @@ export class Queue<T> {
    * @see https://docs.python.org/3/library/queue.html#queue.Queue.shutdown
    */
   close(options: { readonly immediate?: boolean | undefined } = {}): T[] {
-    const dropped = options.immediate === true ? this.#drop() : [];
+    const dropped = options.immediate === true ? this.drop() : [];
     if (this.#closed) return dropped;
     this.#closed = true;
     this.putters.fireAll(() => new QueueClosedError(this, this.label(), 'put'), LAZY);
@@ -197,15 +197,15 @@ export class Queue<T> {
       head.fire(value, 0);
       return true;
     }
-    this.#insert(value);
-    if (head !== undefined) this.#serve();
+    this.insert(value);
+    if (head !== undefined) this.serve();
     return true;
   }
 
   /** @internal */
   lookGet(peeks: boolean): boolean {
-    if (!this.#holds(peeks ? 'peek' : 'get')) return false;
-    readyResult.value = peeks ? this.#store.peek() : this.#take();
+    if (!this.holds(peeks ? 'peek' : 'get')) return false;
+    readyResult.value = peeks ? this.#store.peek() : this.take();
     return true;
   }
 
@@ -226,7 +226,7 @@ export class Queue<T> {
     if (this.#unfinished === 0 && joiners.size > 0) throw new Error(`${this.label()}: a joiner waits for nothing`);
   }
 
-  #makeNext(): Waitable<IteratorResult<T, undefined>> {
+  private makeNext(): Waitable<IteratorResult<T, undefined>> {
     return new MappedWait<T, IteratorResult<T, undefined>>(this.#get, {
       value: (value) => ({ done: false, value }),
       recover: (error) =>
@@ -237,39 +237,39 @@ export class Queue<T> {
   }
 
   /** Is there something to take? */
-  #holds(op: string): boolean {
+  private holds(op: string): boolean {
     if (this.#store.size > 0) return true;
     if (this.#closed) throw new QueueClosedError(this, this.label(), op);
     return false;
   }
 
   // Everybody who only peeks sees it, as far as the first who takes it.
-  #serve(): void {
+  private serve(): void {
     const { getters } = this;
     for (let getter = getters.head; getter !== undefined && this.#store.size > 0; getter = getters.head) {
       getters.remove(getter);
-      getter.fire(getter.value === PEEK ? this.#store.peek() : this.#take(), 0);
+      getter.fire(getter.value === PEEK ? this.#store.peek() : this.take(), 0);
     }
   }
 
-  #insert(value: T): void {
+  private insert(value: T): void {
     this.#store.push(value);
     this.#unfinished += 1;
   }
 
-  #take(): T {
+  private take(): T {
     const value = this.#store.shift();
-    if (this.putters.size > 0) this.#refill();
+    if (this.putters.size > 0) this.refill();
     return value;
   }
 
   // There is room again: the oldest waiting putter's item moves up.
-  #refill(): void {
+  private refill(): void {
     while (this.#store.size < this.capacity) {
       const putter: Waiter | undefined = this.putters.shift();
       if (putter === undefined) return;
       try {
-        this.#insert(putter.value as T);
+        this.insert(putter.value as T);
       } catch (error) {
         // Its item cannot be compared with the others: that is for who put it, not for who gets now.
         putter.fire(error, FAILED);
@@ -279,15 +279,15 @@ export class Queue<T> {
     }
   }
 
-  #drop(): T[] {
+  private drop(): T[] {
     const store = this.#store;
     const dropped = store.drain?.() ?? [];
     while (store.size > 0) dropped.push(store.shift());
-    this.#finished(Math.min(dropped.length, this.#unfinished));
+    this.finished(Math.min(dropped.length, this.#unfinished));
     return dropped;
   }
 
-  #finished(count: number): void {
+  private finished(count: number): void {
     this.#unfinished -= count;
     if (this.#unfinished === 0) this.joiners.fireAll(undefined, 0);
   }

@@ -93,7 +93,7 @@ export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
   armFired(arm: Arm, value: unknown, outcome: Outcome): void {
     this.#arms.delete(arm);
     const error = outcome === LAZY ? (value as () => unknown)() : value;
-    const ready = this.#entry(arm.index, outcome === 0 ? { ok: true, value } : { ok: false, error });
+    const ready = this.entry(arm.index, outcome === 0 ? { ok: true, value } : { ok: false, error });
     const waiter = this.waiters.shift();
     if (waiter === undefined) this.#ready.push(ready);
     else waiter.fire({ done: false, value: ready }, 0);
@@ -104,7 +104,7 @@ export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
   /** @internal */
   look(): boolean {
     if (this.#state === 'closed') throw new ClosedError('iwait is closed');
-    if (this.#state === 'new') this.#start();
+    if (this.#state === 'new') this.start();
     if (this.#ready.size > 0) readyResult.value = { done: false, value: this.#ready.shift() };
     else if (this.#arms.size === 0) readyResult.value = { done: true, value: undefined };
     else return false;
@@ -120,12 +120,12 @@ export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
     };
   }
 
-  #start(): void {
+  private start(): void {
     const me = kernel.current;
     this.waiter = me;
     this.#state = 'started';
     this.#waits.forEach((wait, key) => {
-      const committed = this.#lookAt(wait, key, me);
+      const committed = this.lookAt(wait, key, me);
       if (committed !== undefined) {
         this.#ready.push(committed);
         return;
@@ -136,18 +136,18 @@ export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
     });
   }
 
-  #lookAt(wait: Wait<unknown>, key: number, me: Greenlet): Ready<O> | undefined {
+  private lookAt(wait: Wait<unknown>, key: number, me: Greenlet): Ready<O> | undefined {
     try {
       if (!wait.look(me)) return undefined;
       const { value } = readyResult;
       readyResult.value = undefined;
-      return this.#entry(key, { ok: true, value });
+      return this.entry(key, { ok: true, value });
     } catch (error) {
-      return this.#entry(key, { ok: false, error });
+      return this.entry(key, { ok: false, error });
     }
   }
 
-  #entry(key: number, outcome: { ok: true; value: unknown } | { ok: false; error: unknown }): Ready<O> {
+  private entry(key: number, outcome: { ok: true; value: unknown } | { ok: false; error: unknown }): Ready<O> {
     return { key, object: this.#objects[key], ...outcome } as Ready<O>;
   }
 }

@@ -16,7 +16,7 @@ export class RunQueue {
   size = 0;
 
   push(greenlet: Greenlet): void {
-    if (this.size > this.#mask) this.#grow();
+    if (this.size > this.#mask) this.grow();
     this.#ring[(this.#head + this.size) & this.#mask] = greenlet;
     this.size += 1;
   }
@@ -75,7 +75,7 @@ export class RunQueue {
     return all;
   }
 
-  #grow(): void {
+  private grow(): void {
     const entries = this.entries();
     const capacity = (this.#mask + 1) * 2;
     this.#ring = entries.concat(

@@ -94,7 +94,7 @@ class TimeoutWait<T, E> extends Wait<T | E> {
   look(greenlet: Greenlet): boolean {
     // 0 expires at the first blocking point, even if that could complete.
     if (!isOver(this, greenlet)) return this.inner.look(greenlet);
-    if (!hasElse(this.#options)) throw this.#error();
+    if (!hasElse(this.#options)) throw this.expiry();
     readyResult.value = this.#options.else;
     return true;
   }
@@ -119,7 +119,7 @@ class TimeoutWait<T, E> extends Wait<T | E> {
 
   expire(waiter: Waiter): void {
     if (hasElse(this.#options)) waiter.fire(this.#options.else, 0);
-    else waiter.fire(() => this.#error(), LAZY);
+    else waiter.fire(() => this.expiry(), LAZY);
   }
 
   describe(): WaitDescription {
@@ -127,7 +127,7 @@ class TimeoutWait<T, E> extends Wait<T | E> {
     return { op: describeLimit(this, op), ...rest };
   }
 
-  #error(): TimeoutError {
+  private expiry(): TimeoutError {
     return new TimeoutError(this.ms, this, describeOp(this.inner.describe()), this.absolute);
   }
 }

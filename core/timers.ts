@@ -44,7 +44,7 @@ export class TimerQueue {
   /** Arm `timer` for a point in time. */
   armAt(timer: Timer, deadlineMs: number): void {
     timer.order = this.#armed++;
-    this.#insert(timer, deadlineMs);
+    this.insert(timer, deadlineMs);
   }
 
   /** Disarm `timer`; nothing happens if it is not armed. */
@@ -66,14 +66,14 @@ export class TimerQueue {
     const last = this.#heap.pop() as Timer;
     const key = this.#keys.pop() as number;
     if (last === timer) return;
-    this.#sink(this.#rise(slot, last, key), last, key);
+    this.sink(this.rise(slot, last, key), last, key);
   }
 
   /** Give every fresh timer its base time. */
   settle(nowMs: number): void {
     const fresh = this.#fresh;
     if (fresh.length === 0) return;
-    for (let i = 0; i < fresh.length; i += 1) this.#insert(fresh[i] as Timer, (this.#delays[i] as number) + nowMs);
+    for (let i = 0; i < fresh.length; i += 1) this.insert(fresh[i] as Timer, (this.#delays[i] as number) + nowMs);
     fresh.length = 0;
     this.#delays.length = 0;
   }
@@ -92,15 +92,15 @@ export class TimerQueue {
     }
   }
 
-  #insert(timer: Timer, deadlineMs: number): void {
+  private insert(timer: Timer, deadlineMs: number): void {
     const slot = this.#heap.length;
     this.#heap.push(timer);
     this.#keys.push(deadlineMs);
-    this.#rise(slot, timer, deadlineMs);
+    this.rise(slot, timer, deadlineMs);
   }
 
   /** Put `timer` into the hole at `from`, or higher up; returns where it is. */
-  #rise(from: number, timer: Timer, key: number): number {
+  private rise(from: number, timer: Timer, key: number): number {
     const heap = this.#heap;
     const keys = this.#keys;
     let slot = from;
@@ -121,7 +121,7 @@ export class TimerQueue {
   }
 
   /** Let `timer`, which is at `from`, sink to where it belongs. */
-  #sink(from: number, timer: Timer, key: number): void {
+  private sink(from: number, timer: Timer, key: number): void {
     const heap = this.#heap;
     const keys = this.#keys;
     const { length } = heap;
@@ -153,14 +153,14 @@ export class TimerQueue {
   check(): void {
     this.#heap.forEach((timer, slot) => {
       if (timer.slot !== slot) throw new Error('timers: an entry does not know its place');
-      if (slot > 0 && this.#before(slot, (slot - 1) >> 2)) throw new Error('timers: heap order is broken');
+      if (slot > 0 && this.before(slot, (slot - 1) >> 2)) throw new Error('timers: heap order is broken');
     });
     this.#fresh.forEach((timer, index) => {
       if (timer.slot !== -2 - index) throw new Error('timers: a fresh entry does not know its place');
     });
   }
 
-  #before(a: number, b: number): boolean {
+  private before(a: number, b: number): boolean {
     const [first, second] = [this.#keys[a] as number, this.#keys[b] as number];
     return first < second || (first === second && (this.#heap[a] as Timer).order < (this.#heap[b] as Timer).order);
   }

@@ -23,7 +23,7 @@ export abstract class WrapperFrame extends Frame implements Iterator<Trap, unkno
       return READY_LEAF as Iterator<Trap, never, Resume>;
     }
     if (this.inner !== READY_LEAF) return this as Iterator<Trap, unknown, Resume> as Iterator<Trap, never, Resume>;
-    this.#leaveOnce();
+    this.leaveOnce();
     return READY_LEAF as Iterator<Trap, never, Resume>;
   }
 
@@ -41,7 +41,7 @@ export abstract class WrapperFrame extends Frame implements Iterator<Trap, unkno
     } catch (error) {
       return this.ended(error);
     }
-    if (done === true) this.#leaveOnce();
+    if (done === true) this.leaveOnce();
     return result;
   }
 
@@ -53,28 +53,28 @@ export abstract class WrapperFrame extends Frame implements Iterator<Trap, unkno
     } catch (thrown) {
       return this.ended(thrown);
     }
-    if (result.done === true) this.#leaveOnce();
+    if (result.done === true) this.leaveOnce();
     return result;
   }
 
   return(value?: unknown): IteratorResult<Trap, unknown> {
     try {
       const result = this.inner.return?.(value) ?? { done: true as const, value };
-      if (result.done === true) this.#leaveOnce();
+      if (result.done === true) this.leaveOnce();
       return result;
     } catch (error) {
-      this.#leaveOnce();
+      this.leaveOnce();
       throw error;
     }
   }
 
   /** Leave the frame because the inner Op threw `error`. */
   protected ended(error: unknown): IteratorResult<Trap, unknown> {
-    this.#leaveOnce();
+    this.leaveOnce();
     return { done: true, value: this.failed(error) };
   }
 
-  #leaveOnce(): void {
+  private leaveOnce(): void {
     if (!this.#open) return;
     this.#open = false;
     this.leave();
