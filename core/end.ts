@@ -10,7 +10,7 @@ import { CALLING, DELAYED, DONE, FAILED, KILLED, moved, NEW, SEEN, STALE_ENTRY, 
 
 /** End `greenlet` with a value, or with the error that it threw. */
 export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
-  const { side, scope } = greenlet;
+  const { side, scope, parentLink } = greenlet;
   const { scheduler } = scope;
   let flags = (greenlet.status & (NEW | STARTED | DELAYED)) === (NEW | STARTED) ? STALE_ENTRY : 0;
   if (failed) flags |= endedByItsOwnKill(greenlet, value) ? FAILED | KILLED : FAILED;
@@ -24,10 +24,13 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
   greenlet.waitingOn = undefined;
   greenlet.context = undefined;
   greenlet.parentLink = undefined;
+  if (parentLink !== undefined && parentLink.greenlet === greenlet) {
+    parentLink.greenlet = undefined;
+    parentLink.outer = undefined;
+  }
   greenlet.value = value;
   if (side !== undefined) {
     if (side.delay !== undefined) scheduler.sleepers.cancel(side.delay);
-    if (side.asParent !== undefined) side.asParent.greenlet = undefined;
     for (let lock = side.ownedLocks; lock !== undefined; lock = lock.nextOwned) lock.abandoned(greenlet);
     side.ownedLocks = undefined;
     side.localsKey = undefined;

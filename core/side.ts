@@ -12,9 +12,13 @@ import type { Resume, Trap } from './op.ts';
 import type { Timer } from './timers.ts';
 import type { Waiter } from './wait-list.ts';
 
-/** Where children find their parent; emptied when the parent ends, so that a chain of spawns keeps nothing alive. */
+/**
+ * Where children find their parent; emptied when the parent ends, so that a chain of spawns keeps nothing alive. It holds the parent's own, so that a
+ * greenlet that spawns needs no field more, and no side record.
+ */
 export interface ParentLink {
   greenlet: Greenlet | undefined;
+  outer: ParentLink | undefined;
 }
 
 /** A lock that knows its owner, linked to the next one that the same greenlet owns. */
@@ -44,7 +48,6 @@ export class Side {
   enders: (() => void)[] | undefined = undefined;
   /** Who is told when what runs in it is cancelled. */
   cancelWatchers: Set<CancelWatcher> | undefined = undefined;
-  asParent: ParentLink | undefined = undefined;
   /** The waiter of its park(). */
   parked: Waiter | undefined = undefined;
   /** The timer of its delayed start. */
