@@ -36,7 +36,16 @@ export function requireBody(body: unknown, verb: string): void {
 /** Call `body` and return the iterator to drive. @throws TypeError if it is no function or gives no Op. */
 export function callBody<T>(given: AnyBody<T>, args: readonly unknown[], verb: string): Runnable<T> {
   const body = given as (...args: readonly unknown[]) => Op<T>;
-  if (body instanceof GeneratorFunction) return applyTo(body, args) as unknown as Runnable<T>;
+  return body instanceof GeneratorFunction
+    ? (applyTo(body, args) as unknown as Runnable<T>)
+    : callOther(body as (...args: readonly unknown[]) => Op<T>, args, verb);
+}
+
+function callOther<T>(
+  body: (...args: readonly unknown[]) => Op<T>,
+  args: readonly unknown[],
+  verb: string,
+): Runnable<T> {
   requireBody(body, verb);
   const op: unknown = body(...args);
   if (!isOp(op)) {

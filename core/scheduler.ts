@@ -116,8 +116,13 @@ export class Scheduler {
   /** Queue `greenlet`, whose state is new or ready. */
   enqueue(greenlet: Greenlet): void {
     this.runQueue.push(greenlet);
-    if (this.#instruments !== undefined && (greenlet.status & READY) !== 0) this.#instruments.tell('woken', greenlet);
+    if (this.#instruments !== undefined) this.tellWoken(greenlet);
     if (!this.#turnAsked) this.askTurn();
+  }
+
+  // Beside `enqueue`, which is part of every spawn and every wake, and is to be small enough to be inlined there.
+  private tellWoken(greenlet: Greenlet): void {
+    if ((greenlet.status & READY) !== 0) this.#instruments?.tell('woken', greenlet);
   }
 
   askTurn(): void {
@@ -174,18 +179,23 @@ export class Scheduler {
 
   greenletStarted(greenlet: Greenlet): void {
     this.stats.spawned += 1;
-    this.#instruments?.tell('spawned', greenlet);
+    if (this.#instruments !== undefined) this.#instruments.tell('spawned', greenlet);
     if ((greenlet.status & DAEMON) !== 0) {
       this.daemons += 1;
-      return;
+    } else {
+      this.live += 1;
+      if (this.live === 1) this.firstLives();
     }
-    this.live += 1;
-    if (this.live === 1 && this.#turnAsked) this.askTurn();
+  }
+
+  // The turn that was asked for matters to more than daemons from now on.
+  private firstLives(): void {
+    if (this.#turnAsked) this.askTurn();
   }
 
   greenletEnded(greenlet: Greenlet): void {
     this.stats.ended += 1;
-    this.#instruments?.tell('ended', greenlet);
+    if (this.#instruments !== undefined) this.#instruments.tell('ended', greenlet);
     if ((greenlet.status & DAEMON) === 0) this.live -= 1;
     else this.daemons -= 1;
   }

@@ -102,11 +102,11 @@ export class Scope {
 
   /** @internal */
   add(child: Greenlet): void {
-    this.#link(child);
+    this.link(child);
     this.scheduler.greenletStarted(child);
   }
 
-  #link(child: Greenlet): void {
+  private link(child: Greenlet): void {
     child.scopePrev = this.#last;
     if (this.#last === undefined) this.first = child;
     else this.#last.scopeNext = child;
@@ -117,14 +117,14 @@ export class Scope {
   /** @internal */
   childEnded(child: Greenlet): void {
     if ((child.status & STARTED) === 0) return;
-    this.#unlink(child);
+    this.unlink(child);
     this.scheduler.greenletEnded(child);
     if (this.#frame === undefined) return;
     if ((child.status & (FAILED | KILLED)) === FAILED) this.fail(child.value);
     if (this.size === 0) this.#drainers.fireAll(undefined, 0);
   }
 
-  #unlink(child: Greenlet): void {
+  private unlink(child: Greenlet): void {
     const { scopeNext, scopePrev } = child;
     if (scopePrev === undefined) this.first = scopeNext;
     else scopePrev.scopeNext = scopeNext;
@@ -171,7 +171,7 @@ export class Scope {
       }
     }
     this.close(this.#errors.length === 0 && killed === undefined);
-    if (this.#errors.length > 0) throw this.#firstError();
+    if (this.#errors.length > 0) throw this.firstError();
     if (killed !== undefined) throw killed;
     return (outcome as { value: T }).value;
   }
@@ -189,7 +189,7 @@ export class Scope {
     this.#enders.push(ender);
   }
 
-  #firstError(): unknown {
+  private firstError(): unknown {
     const [first, ...later] = this.#errors;
     for (const error of later) {
       if (!suppress(first, error)) this.scheduler.report(error, this.#frame?.greenlet);
@@ -203,9 +203,9 @@ export class Scope {
     const { root } = this.scheduler;
     for (let child = this.first; child !== undefined; ) {
       const next: Greenlet | undefined = child.scopeNext;
-      this.#unlink(child);
+      this.unlink(child);
       child.scope = root;
-      root.#link(child);
+      root.link(child);
       child = next;
     }
     this.close(false);

@@ -93,8 +93,10 @@ export function stateName(status: number): GreenletState {
 
 /** `status` with its state replaced; throws InternalError if the table does not allow that move. */
 export function moved(status: number, to: number): number {
-  if (((MOVES[status & STATE] as number) & to) === 0) {
-    throw new InternalError(`illegal move of a greenlet from ${stateName(status)} to ${stateName(to)}`);
-  }
+  if (((MOVES[status & STATE] as number) & to) === 0) throw illegalMove(status, to);
   return (status & ~STATE) | to;
+}
+
+function illegalMove(status: number, to: number): InternalError {
+  return new InternalError(`illegal move of a greenlet from ${stateName(status)} to ${stateName(to)}`);
 }
