@@ -77,7 +77,7 @@ export class Greenlet<T = unknown> implements Waiter {
   /** How often it has let others run: waits, and hand-overs that put it behind the other side. @internal */ parks = 0;
   /** @internal */ side: Side | undefined = undefined;
   /** Its own from its first child on, its parent's until then. @internal */ parentLink: ParentLink | undefined;
-  /** @internal */ joiners: WaitList | undefined = undefined;
+  /** Who waits for its end: one, or a list of them. @internal */ joiners: Waiter | WaitList | undefined = undefined;
 
   /**
    * Make a greenlet that has not started: `body(...args)` is called now, what it returns runs after `start()`. Never switches.

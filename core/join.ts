@@ -1,6 +1,8 @@
 // join.ts: waiting for a greenlet to end, with or without its result.
 //
 // Both mark a failure as seen (S10). A second waiter on a greenlet that is done completes at once.
+//
+// Nearly every greenlet is joined by one other at most, so the first stands in the record itself, and a list is made for the second.
 
 import { refuseCycle } from './cycle.ts';
 import { GreenletKilledError, UsageError } from './errors.ts';
@@ -25,12 +27,14 @@ abstract class EndWait<T> extends Wait<T> {
     refuseCycle(waiter, this);
     target.status |= SEEN;
     waiter.value = wantsResult;
-    target.joiners ??= new WaitList();
-    target.joiners.push(waiter);
+    if (target.joiners === undefined) target.joiners = waiter;
+    else joinersList(target).push(waiter);
   }
 
   retract(waiter: Waiter): void {
-    this.target.joiners?.remove(waiter);
+    const { target } = this;
+    if (target.joiners === waiter) target.joiners = undefined;
+    else (target.joiners as WaitList).remove(waiter);
   }
 
   override blocker(): Greenlet {
@@ -80,14 +84,38 @@ export class GetWait<T> extends EndWait<T> {
 export function fireJoiners(target: Greenlet): void {
   const { joiners } = target;
   if (joiners === undefined) return;
-  const { status } = target;
-  for (let waiter = joiners.shift(); waiter !== undefined; waiter = joiners.shift()) {
-    if (waiter.value !== true) waiter.fire(undefined, 0);
-    else if ((status & KILLED) !== 0) waiter.fire(() => killedError(target), LAZY);
-    else waiter.fire(target.value, (status & FAILED) === 0 ? 0 : FAILED);
+  if (!(joiners instanceof WaitList)) {
+    target.joiners = undefined;
+    fireJoiner(target, joiners);
+    return;
   }
+  for (let waiter = joiners.shift(); waiter !== undefined; waiter = joiners.shift()) fireJoiner(target, waiter);
   // Only now: a select with two arms here retracts the second while the first is fired.
   target.joiners = undefined;
+}
+
+function fireJoiner(target: Greenlet, waiter: Waiter): void {
+  const { status } = target;
+  if (waiter.value !== true) waiter.fire(undefined, 0);
+  else if ((status & (FAILED | KILLED)) === 0) waiter.fire(target.value, 0);
+  else if ((status & KILLED) !== 0) waiter.fire(() => killedError(target), LAZY);
+  else waiter.fire(target.value, FAILED);
+}
+
+/** How many wait for the end of `target`: for checks. */
+export function countJoiners({ joiners }: Greenlet): number {
+  if (joiners === undefined) return 0;
+  return joiners instanceof WaitList ? joiners.size : 1;
+}
+
+// The list of who waits for the end of `target`, made for the second of them.
+function joinersList(target: Greenlet): WaitList {
+  const { joiners } = target;
+  if (joiners instanceof WaitList) return joiners;
+  const list = new WaitList();
+  list.push(joiners as Waiter);
+  target.joiners = list;
+  return list;
 }
 
 /** The error of whoever asks for the value of a killed greenlet: a new one each time, with its own stack. */

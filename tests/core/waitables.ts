@@ -28,6 +28,7 @@ import {
   type WaitDescription,
 } from 'tendril/core';
 import { ExternalWait, type Ticket } from '../../core/external.ts';
+import { countJoiners } from '../../core/join.ts';
 import { world } from './world.ts';
 
 /** One wait, ready to be started by a victim. All but `undo` is called by the test's own greenlet. */
@@ -153,7 +154,7 @@ export const rows: Readonly<Record<string, Row>> = {
     covers: ['JoinWait', 'EndWait'],
     *make() {
       const target = unstarted();
-      return { wait: target.join(), offer: () => target.throw(failure), look: () => target.joiners?.size ?? 0 };
+      return { wait: target.join(), offer: () => target.throw(failure), look: () => countJoiners(target as Greenlet) };
     },
   },
   get: {
@@ -163,7 +164,7 @@ export const rows: Readonly<Record<string, Row>> = {
       return {
         wait: target.get(),
         offer: () => target.throw(failure),
-        look: () => target.joiners?.size ?? 0,
+        look: () => countJoiners(target as Greenlet),
         error: failure,
       };
     },
