@@ -60,23 +60,24 @@ const MOST_CALLERS_SHOWN = 100;
 
 /** One green thread. `spawn` makes and starts one; join, kill and link it from any other. */
 export class Greenlet<T = unknown> implements Waiter {
-  /** @internal */ iterator: Iterator<Trap, unknown, Resume> | undefined;
+  // What the constructor sets is declared only: to define it as undefined first is a second write of each in every spawn.
+  /** @internal */ declare iterator: Iterator<Trap, unknown, Resume> | undefined;
   /** State and flags, see status.ts. @internal */ status: number = NEW;
   /** Numbered from 1 in order of creation. */
-  readonly id: number;
+  declare readonly id: number;
   /** @internal */ waitingOn: Wait<unknown> | undefined = undefined;
   /** @internal */ next: Waiter | undefined = undefined;
   /** @internal */ prev: Waiter | undefined = undefined;
   /** While waiting: what the wait carries; when woken: what was committed; at the end: the outcome. @internal */
   value: unknown = undefined;
   /** The innermost open frame. @internal */ frame: Frame | undefined = undefined;
-  /** @internal */ scope: Scope;
+  /** @internal */ declare scope: Scope;
   /** @internal */ scopeNext: Greenlet | undefined = undefined;
   /** @internal */ scopePrev: Greenlet | undefined = undefined;
-  /** The ambient context of the host (AsyncLocalStorage). @internal */ context: object | undefined;
+  /** The ambient context of the host (AsyncLocalStorage). @internal */ declare context: object | undefined;
   /** How often it has let others run: waits, and hand-overs that put it behind the other side. @internal */ parks = 0;
   /** @internal */ side: Side | undefined = undefined;
-  /** Its own from its first child on, its parent's until then. @internal */ parentLink: ParentLink | undefined;
+  /** Its own from its first child on, its parent's until then. @internal */ declare parentLink: ParentLink | undefined;
   /** Who waits for its end: one, or a list of them. @internal */ joiners: Waiter | WaitList | undefined = undefined;
 
   /**
@@ -92,15 +93,18 @@ export class Greenlet<T = unknown> implements Waiter {
     this.scope = scheduler.root;
     this.context = scheduler.captureContext();
     this.parentLink = kernel.current?.linkForChild();
-    if (scheduler.driver.development) {
-      this.rare().spawnSite = new Error(`${this.name} was spawned`);
-      this.rare().createdAtMs = scheduler.driver.now();
-    }
+    if (scheduler.driver.development) this.noteSpawn(new Error(`${this.name} was spawned`));
+  }
+
+  private noteSpawn(site: Error): void {
+    const side = this.rare();
+    side.spawnSite = site;
+    side.createdAtMs = this.scope.scheduler.driver.now();
   }
 
   /** Queue this greenlet to run. Never switches. @throws UsageError if it was started already. */
   start(): this {
-    if ((this.status & (NEW | STARTED)) !== NEW) throw new UsageError(`${this.name} was started already`);
+    if ((this.status & (NEW | STARTED)) !== NEW) throw startedBefore(this as Greenlet);
     this.status |= STARTED;
     this.scope.add(this);
     this.scope.scheduler.enqueue(this);
@@ -314,6 +318,10 @@ export class Greenlet<T = unknown> implements Waiter {
     this.parentLink = { greenlet: this as Greenlet, outer: link };
     return this.parentLink;
   }
+}
+
+function startedBefore({ name }: Greenlet): UsageError {
+  return new UsageError(`${name} was started already`);
 }
 
 function linkWhen(greenlet: Greenlet, target: LinkTarget<unknown>, when: LinkWhen): void {

@@ -14,7 +14,7 @@ import { Wait } from './wait.ts';
 import { type Waiter, WaitList } from './wait-list.ts';
 
 abstract class EndWait<T> extends Wait<T> {
-  protected readonly target: Greenlet;
+  declare protected readonly target: Greenlet;
   constructor(target: Greenlet) {
     super();
     this.target = target;

@@ -65,8 +65,11 @@ export const kernel: Kernel = new Kernel();
 
 /** The scheduler that a spawn from here would use. @throws UsageError if no driver is installed. */
 export function requireScheduler(): Scheduler {
-  if (kernel.scheduler === undefined) {
-    throw new UsageError('no scheduler is installed: import tendril (Node), or call install(driver) of tendril/core');
-  }
-  return kernel.scheduler;
+  const { scheduler } = kernel;
+  if (scheduler === undefined) throw noScheduler();
+  return scheduler;
+}
+
+function noScheduler(): UsageError {
+  return new UsageError('no scheduler is installed: import tendril (Node), or call install(driver) of tendril/core');
 }
