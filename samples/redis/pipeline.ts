@@ -13,6 +13,7 @@
 
 import {
   AsyncResult,
+  Channel,
   ClosedError,
   ConnectionResetError,
   Event,
@@ -23,6 +24,7 @@ import {
   spawnWith,
   timeout,
   type Waitable,
+  yieldNow,
 } from 'tendril';
 import { lossOf, RedisConnectionError, RedisError, RedisProtocolError } from './errors.ts';
 import type { OpIterator, Request } from './request.ts';
@@ -34,16 +36,54 @@ const MOST_UNANSWERED = 100_000;
 /** A text that has grown beyond this many characters is a piece of its own. */
 const MOST_TEXT = 1024 * 1024;
 
-/** One start of a request: its place in the queue, and the result that its greenlet waits for. */
-class Pending extends AsyncResult<unknown> {
-  readonly request: Request<unknown>;
-  repliesBefore: number;
+/** After so many replies the reader gives way: what they woke runs while it is still in the caches of the processor. */
+const MOST_REPLIES = 24;
+/** Places in the queue that are kept to be used again. */
+const MOST_SPARE = 1_024;
+
+/** An error on its way to the greenlet that will throw it. */
+class Failure {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/**
+ * One start of a request: its place in the queue, and the iterator of the wait for its reply. It is used again as soon as a greenlet was handed its reply, so
+ * most commands allocate none. Where nobody was waiting the reply stays in it: for a greenlet that has not got as far yet, or for nobody.
+ */
+class Pending {
+  request: Request<unknown>;
+  repliesBefore = 0;
   /** The first error among the replies that come before. */
   earlier: RedisError | undefined = undefined;
+  readonly #reply: Channel<unknown> = new Channel(1, { name: 'of the reply to a Redis command' });
+  #wait: OpIterator<unknown> | undefined = undefined;
+
   constructor(request: Request<unknown>) {
-    super();
+    this.request = request;
+  }
+
+  /** Begin to wait, in the current greenlet. */
+  begin(request: Request<unknown>): this {
+    this.#wait = this.#reply.receive()[Symbol.iterator]();
     this.request = request;
     this.repliesBefore = request.repliesBefore;
+    this.earlier = undefined;
+    return this;
+  }
+
+  /** The reply has come: may this be used again? */
+  settle(reply: unknown): boolean {
+    this.#reply.trySend(reply);
+    return this.#reply.length === 0;
+  }
+
+  next(resume: never): IteratorResult<never, unknown> {
+    const step = (this.#wait as OpIterator<unknown>).next(resume) as IteratorResult<never, unknown>;
+    if (step.done === true && step.value instanceof Failure) throw step.value.error;
+    return step;
   }
 }
 
@@ -54,6 +94,7 @@ export class Pipeline {
   open = true;
   #queue: Pending[] = [];
   #head = 0;
+  readonly #spare: Pending[] = [];
   /** What the writer will send next: pieces that are done, and the text that still grows. */
   #pieces: (string | Uint8Array)[] = [];
   #text = '';
@@ -79,16 +120,15 @@ export class Pipeline {
         code: 'ERR_REDIS_BACKLOG',
       });
     }
-    const pending = new Pending(request);
     // First the wait, which throws here if a kill is pending: a command that is refused has not been sent.
-    const iterator = pending.get()[Symbol.iterator]();
+    const pending = (this.#spare.pop() ?? new Pending(request)).begin(request);
     this.#queue.push(pending);
     this.#gathered += 1;
     const { wire } = request;
     if (typeof wire === 'string') this.#append(wire);
     else this.#gather(wire);
     if (!this.#wanted.isSet) this.#wanted.set();
-    return iterator;
+    return pending as OpIterator<unknown>;
   }
 
   /** Close the connection: every greenlet that waits for a reply gets an error made from `reason`. Never switches. */
@@ -101,7 +141,7 @@ export class Pipeline {
     this.#queue = [];
     this.#head = 0;
     for (const [i, each] of pending.entries())
-      each.setError(errorOf(each, reason, i < pending.length - this.#gathered));
+      each.settle(new Failure(errorOf(each, reason, i < pending.length - this.#gathered)));
     this.lost.set(reason);
   }
 
@@ -165,7 +205,7 @@ export class Pipeline {
         if (chunk === null) throw closedByServer();
         stalled = false;
         parser.feed(chunk);
-        this.#deliver();
+        while (!this.#deliver()) yield* yieldNow();
       }
     } catch (error) {
       this.close(error);
@@ -173,13 +213,13 @@ export class Pipeline {
     }
   }
 
-  /** Hand out every whole reply that has come. */
-  #deliver(): void {
+  /** Hand out the whole replies that have come, so many at a time: were those all? */
+  #deliver(): boolean {
     const { parser } = this.link;
-    for (;;) {
+    for (let replies = 0; replies < MOST_REPLIES; replies += 1) {
       const pending = this.#queue[this.#head];
       const reply = parser.next(pending?.request.asBuffers === true);
-      if (reply === undefined) return;
+      if (reply === undefined) return true;
       if (reply instanceof Push) continue;
       if (pending === undefined) throw unasked(reply);
       if (pending.repliesBefore > 0) {
@@ -188,8 +228,9 @@ export class Pipeline {
         continue;
       }
       this.#shift();
-      settle(pending, reply);
+      if (pending.settle(contentOf(pending, reply)) && this.#spare.length < MOST_SPARE) this.#spare.push(pending);
     }
+    return false;
   }
 
   #shift(): void {
@@ -204,15 +245,12 @@ export class Pipeline {
   }
 }
 
-function settle(pending: Pending, reply: Reply): void {
-  const { name, shape } = pending.request;
-  if (reply instanceof RedisError) {
-    reply.command = name;
-    reply.cause ??= pending.earlier;
-    pending.setError(reply);
-  } else {
-    pending.set(shape === undefined ? reply : shape(reply));
-  }
+function contentOf({ request, earlier }: Pending, reply: Reply): unknown {
+  const { name, shape } = request;
+  if (!(reply instanceof RedisError)) return shape === undefined ? reply : shape(reply);
+  reply.command = name;
+  reply.cause ??= earlier;
+  return new Failure(reply);
 }
 
 function errorOf({ request }: Pending, reason: unknown, sent: boolean): unknown {

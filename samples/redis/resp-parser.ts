@@ -59,8 +59,10 @@ export class RespParser {
       let value = this.#bulk === undefined ? this.#element(asBuffers) : this.#moreOfBulk(asBuffers);
       if (value === undefined) return undefined;
       while (value !== NO_VALUE) {
-        const inner = this.#open[this.#open.length - 1];
-        if (inner === undefined) return value;
+        const { length } = this.#open;
+        // Not by looking at [-1]: V8 would make a string of that, for every reply.
+        if (length === 0) return value;
+        const inner = this.#open[length - 1] as Aggregate;
         if (!inner.isFullWith(value)) break;
         this.#open.pop();
         value = inner.finished();
