@@ -79,11 +79,11 @@ function opened(response: ServerResponse, answer: unknown): unknown {
 }
 
 function typed(response: ServerResponse, type: string): void {
-  if (response.field('content-type') === undefined) response.setHeader('content-type', type);
+  if (response.field('content-type') === undefined) response.addField('content-type', type);
 }
 
-/** Send `answer` as `response`. */
-export function* sendAnswer(response: ServerResponse, answer: unknown): Generator<Trap, void, Resume> {
+/** Send `answer` as `response`: at once if it is whole; else the Op that sends its pieces is returned. */
+export function sendAnswer(response: ServerResponse, answer: unknown): Op<void> | undefined {
   const body = opened(response, answer);
   if (body === undefined || body === null) {
     response.finish(undefined);
@@ -97,9 +97,14 @@ export function* sendAnswer(response: ServerResponse, answer: unknown): Generato
     typed(response, 'application/x-www-form-urlencoded;charset=UTF-8');
     response.finish(body.toString());
   } else {
-    yield* sendPieces(response, body);
-    yield* response.end();
+    return sendPieces(response, body);
   }
+  return undefined;
+}
+
+function* sendPieces(response: ServerResponse, body: unknown): Generator<Trap, void, Resume> {
+  yield* sendPiecesOf(response, body);
+  yield* response.end();
 }
 
 function bytesIn(body: ArrayBufferView | ArrayBuffer): Uint8Array {
@@ -121,7 +126,7 @@ function giveUp(body: object): void {
   else if (typeof back === 'function') back.call(body);
 }
 
-function* sendPieces(response: ServerResponse, body: unknown): Generator<Trap, void, Resume> {
+function* sendPiecesOf(response: ServerResponse, body: unknown): Generator<Trap, void, Resume> {
   if (typeof body === 'function') {
     const op: unknown = body(response);
     if (!isOp(op))

@@ -117,7 +117,7 @@ export class HttpConnection implements StreamOwner {
     if (this.#lost) return;
     this.server.counts.requests += 1;
     const exchange = new Exchange(this, message, raw, kind);
-    raw.once('finish', () => exchange.sent());
+    raw.on('finish', () => exchange.sent());
     if (this.#current === undefined) this.#start(exchange);
     else this.#waiting.push(exchange);
   }
@@ -243,12 +243,12 @@ export class HttpConnection implements StreamOwner {
     return socket;
   }
 
-  spawn(body: () => Op<unknown>): Greenlet<unknown> {
+  spawn<A extends readonly unknown[]>(body: (...args: A) => Op<unknown>, ...args: A): Greenlet<unknown> {
     // Node calls us outside any turn: what is spawned belongs to the world of this connection.
     const outer = kernel.scheduler;
     kernel.scheduler = this.scheduler;
     try {
-      return (this.#scope as Scope).spawn(body);
+      return (this.#scope as Scope).spawn(body, ...args);
     } finally {
       kernel.scheduler = outer;
     }

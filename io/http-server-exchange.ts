@@ -34,8 +34,9 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
   readonly #raw: NodeResponse;
   readonly #connection: HttpConnection;
   #greenlet: Greenlet<unknown> | undefined = undefined;
-  #beside: Greenlet<unknown>[] = [];
-  #hooks: (() => void)[] = [];
+  /** Most requests have none of these. */
+  #beside: Greenlet<unknown>[] | undefined = undefined;
+  #hooks: (() => void)[] | undefined = undefined;
   #awaitsContinue: boolean;
   /** Answer this status, and do not ask the handler; 0 to ask it. */
   #refusal = 0;
@@ -79,63 +80,67 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
   /** Run the handler; or answer `refusal`, if it is not 0. */
   start(refusal: number): void {
     this.#refusal = refusal;
-    this.#greenlet = this.#connection.spawn(() => this.#run());
+    this.#greenlet = this.#connection.spawn(Exchange.#run, this);
   }
 
-  *#run(): Generator<Trap, void, Resume> {
-    this.#begun = true;
+  /** Run the handler, bring to its end what it was upgraded to, and answer. One function: each level would cost every request a generator. */
+  static *#run(exchange: Exchange): Generator<Trap, void, Resume> {
+    exchange.#begun = true;
     try {
-      if (this.#refusal !== 0) {
-        this.#refuse(this.#refusal);
+      if (exchange.#refusal !== 0) {
+        exchange.#refuse(exchange.#refusal);
         return;
       }
-      const op: unknown = this.#connection.server.handle(this);
+      const op: unknown = exchange.#connection.server.handle(exchange);
       if (!isOp(op))
         throw typeError(
           `http.serve: the handler returned ${nameOf(op)}, no Op: is it a generator function (function*)?`,
         );
-      yield* this.#answer(yield* this.#handled(op));
+      let how: 'killed' | 'failed' | 'returned' = 'killed';
+      let answer: unknown;
+      try {
+        answer = yield* op;
+        how = 'returned';
+      } catch (error) {
+        if (!isKilled(error)) how = 'failed';
+        throw error;
+      } finally {
+        const ending = exchange.#ending;
+        if (ending !== undefined) {
+          if (how === 'killed') ending.abort();
+          else yield* ending.close(how === 'failed');
+        }
+      }
+      const rest = exchange.#answer(answer);
+      if (rest !== undefined) yield* rest;
     } catch (error) {
-      this.#failed(error);
+      exchange.#failed(error);
     } finally {
-      this.#handlerEnded();
+      exchange.#handlerEnded();
     }
   }
 
-  /** Run the handler, and bring to its end what it was upgraded to. */
-  *#handled(op: Op<unknown>): Generator<Trap, unknown, Resume> {
-    let how: 'killed' | 'failed' | 'returned' = 'killed';
-    try {
-      const answer: unknown = yield* op;
-      how = 'returned';
-      return answer;
-    } catch (error) {
-      if (!isKilled(error)) how = 'failed';
-      throw error;
-    } finally {
-      if (how === 'killed') this.#ending?.abort();
-      else if (this.#ending !== undefined) yield* this.#ending.close(how === 'failed');
-    }
-  }
-
-  *#answer(answer: unknown): Generator<Trap, void, Resume> {
+  /** Answer with what the handler has returned; what is left to be done, if that may have to wait. */
+  #answer(answer: unknown): Op<void> | undefined {
     const { response } = this;
     if (this.#upgraded !== undefined) {
       dropAnswer(answer);
-    } else if (response.begun) {
+      return undefined;
+    }
+    if (response.begun) {
       if (answer !== undefined) {
         dropAnswer(answer);
         const what = `${this.request}: the handler has written its answer and returned another one, which is dropped`;
         process.emitWarning(what, { type: 'AnswerWarning', code: 'ERR_ANSWERED_TWICE' });
       }
-      yield* response.end();
-    } else if (answer === undefined) {
+      return response.end();
+    }
+    if (answer === undefined) {
       throw new NoAnswerError(
         `${this.request}: the handler returned without an answer: return one, or write to its second argument`,
       );
-    } else {
-      yield* sendAnswer(response, answer);
     }
+    return sendAnswer(response, answer);
   }
 
   #failed(error: unknown): void {
@@ -168,9 +173,11 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
 
   #handlerEnded(): void {
     this.#ended = true;
-    for (const greenlet of this.#beside) greenlet.kill('the handler has ended');
-    this.#beside = [];
-    this.#hooks = [];
+    if (this.#beside !== undefined) {
+      for (const greenlet of this.#beside) greenlet.kill('the handler has ended');
+      this.#beside = undefined;
+    }
+    this.#hooks = undefined;
     const body = this.request.bodyInUse;
     if (body !== undefined) body.close();
     this.#overIf();
@@ -179,7 +186,7 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
   /** node:http has handed all of the answer over. */
   sent(): void {
     this.#sent = true;
-    this.response.room.set();
+    this.response.roomAgain();
     this.#overIf();
   }
 
@@ -190,7 +197,7 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
 
   /** The client has left. */
   abandon(): void {
-    this.response.room.set();
+    this.response.roomAgain();
     this.request.bodyInUse?.fail(undefined);
     this.#greenlet?.kill('the client has left');
     // One that had not run yet has ended within kill(), and not by its own finally.
@@ -207,7 +214,7 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
   /** The server is being stopped, or nothing may follow this request. */
   stopping(): void {
     if (!this.#raw.headersSent) this.#raw.shouldKeepAlive = false;
-    for (const hook of this.#hooks.splice(0)) hook();
+    for (const hook of this.#hooks?.splice(0) ?? []) hook();
     if (this.#upgraded?.awaitsPeer === true) this.#greenlet?.kill('the server stops');
   }
 
@@ -231,7 +238,10 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
 
   whenStopping(stop: () => void): void {
     if (this.#connection.server.stopping) stop();
-    else this.#hooks.push(stop);
+    else {
+      this.#hooks ??= [];
+      this.#hooks.push(stop);
+    }
   }
 
   upgrade(headers: Readonly<Record<string, string>> | undefined, protocol: string): Socket {
@@ -264,6 +274,7 @@ export class Exchange implements RequestKeeper, ResponseKeeper {
   beside(body: () => Op<unknown>): void {
     const { response, left } = this;
     if (left) return;
+    this.#beside ??= [];
     this.#beside.push(
       this.#connection.spawn(function* () {
         try {

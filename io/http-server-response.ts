@@ -38,8 +38,8 @@ export class ServerResponse {
   status = 200;
   readonly #raw: NodeResponse;
   readonly #keeper: ResponseKeeper;
-  /** Up while the connection takes more. */
-  readonly #room: Event = new Event({ name: 'room for a response' });
+  /** Up while the connection takes more. Made when somebody waits for that, or would have to. */
+  #room: Event | undefined = undefined;
   #fields: string[] = [];
   #trailers: string[] | undefined = undefined;
 
@@ -47,7 +47,6 @@ export class ServerResponse {
   constructor(raw: NodeResponse, keeper: ResponseKeeper) {
     this.#raw = raw;
     this.#keeper = keeper;
-    this.#room.set();
   }
 
   /** Has something been sent? */
@@ -134,7 +133,21 @@ export class ServerResponse {
 
   /** @internal */
   get room(): Event {
+    if (this.#room === undefined) {
+      this.#room = new Event({ name: 'room for a response' });
+      this.#room.set();
+    }
     return this.#room;
+  }
+
+  /** Nobody need wait any more. @internal */
+  roomAgain(): void {
+    this.#room?.set();
+  }
+
+  /** Add a field of our own making that is not there. @internal */
+  addField(name: string, value: string): void {
+    this.#fields.push(name, value);
   }
 
   /** Send the head. @internal */
@@ -156,8 +169,8 @@ export class ServerResponse {
     if (this.ended) throw this.#late('write');
     if (!this.begun) this.begin(false);
     if (bytes.length === 0 || this.bodiless || this.#raw.write(bytes)) return;
-    this.#room.clear();
-    this.#raw.once('drain', () => this.#room.set());
+    this.room.clear();
+    this.#raw.once('drain', () => this.roomAgain());
   }
 
   /** @internal */

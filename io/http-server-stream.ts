@@ -145,10 +145,11 @@ export class SocketStream extends Duplex {
 
   override _writev(chunks: { chunk: string | Uint8Array; encoding: BufferEncoding }[], done: Callback): void {
     // node:http ends each message with an empty write: what is left is one piece, mostly.
-    const full = chunks.filter(({ chunk }) => chunk.length > 0);
-    if (full.length > 1) this.#transport.cork();
-    for (const { chunk, encoding } of full) this.#transport.write(encoded(chunk, encoding));
-    if (full.length > 1) this.#transport.uncork();
+    let full = 0;
+    for (const { chunk } of chunks) if (chunk.length > 0) full += 1;
+    if (full > 1) this.#transport.cork();
+    for (const { chunk, encoding } of chunks) if (chunk.length > 0) this.#transport.write(encoded(chunk, encoding));
+    if (full > 1) this.#transport.uncork();
     this.#wrote(done);
   }
 
