@@ -58,7 +58,7 @@ class Pending {
   repliesBefore = 0;
   /** The first error among the replies that come before. */
   earlier: RedisError | undefined = undefined;
-  readonly #reply: Channel<unknown> = new Channel(1, { name: 'of the reply to a Redis command' });
+  readonly reply: Channel<unknown> = new Channel(1, { name: 'of the reply to a Redis command' });
   #wait: OpIterator<unknown> | undefined = undefined;
 
   constructor(request: Request<unknown>) {
@@ -67,7 +67,7 @@ class Pending {
 
   /** Begin to wait, in the current greenlet. */
   begin(request: Request<unknown>): this {
-    this.#wait = this.#reply.receive()[Symbol.iterator]();
+    this.#wait = this.reply.receive()[Symbol.iterator]();
     this.request = request;
     this.repliesBefore = request.repliesBefore;
     this.earlier = undefined;
@@ -76,8 +76,8 @@ class Pending {
 
   /** The reply has come: may this be used again? */
   settle(reply: unknown): boolean {
-    this.#reply.trySend(reply);
-    return this.#reply.length === 0;
+    this.reply.trySend(reply);
+    return this.reply.length === 0;
   }
 
   next(resume: never): IteratorResult<never, unknown> {
