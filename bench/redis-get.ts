@@ -3,10 +3,12 @@
 // The server is a private redis-server on a free port. Ours is the client of samples/redis.ts: each greenlet sends and waits for its reply, the
 // connection pipelines by itself. Peers run a hundred async functions over one client. redis-benchmark, written in C, with as many requests in
 // flight, is the ceiling. The value has 64 bytes; the answer is the number of bytes got. The goals compare with ioredis and node-redis as they come;
-// ioredis with its autopipelining switched on stands beside them.
+// ioredis with its autopipelining switched on stands beside them. One at a time, node:net with nothing around it is the floor.
 //
 // How to run: npm run bench -- --only redis
 
+import { once } from 'node:events';
+import net from 'node:net';
 import { type Contestant, type Outcome, ours, type Round, type Row, runProgram } from './contest.ts';
 
 type Op<T> = import('tendril').Op<T>;
@@ -89,6 +91,44 @@ function nodeRedis(greenlets: number): Contestant {
   };
 }
 
+/** One command after the other over node:net, written and read as bytes that are known beforehand: what the system calls and Node take of each figure. */
+const rawNet: Contestant = {
+  name: 'node:net',
+  async start({ redisPort }): Promise<Round> {
+    const { Redis } = await import('ioredis');
+    const client = new Redis({ host: '127.0.0.1', port: redisPort });
+    await client.set(key, value);
+    client.disconnect();
+    const command = `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`;
+    const replyBytes = `$${value.length}\r\n${value}\r\n`.length;
+    let received = (_length: number): void => {};
+    const socket = net.connect({
+      ...{ host: '127.0.0.1', port: redisPort, noDelay: true },
+      onread: {
+        buffer: Buffer.alloc(65_536),
+        callback(length) {
+          received(length);
+          return true;
+        },
+      },
+    });
+    await once(socket, 'connect');
+    return (count) =>
+      new Promise((resolve) => {
+        let [bytes, replies] = [0, 0];
+        received = (length) => {
+          bytes += length;
+          if (bytes < replyBytes) return;
+          bytes -= replyBytes;
+          replies += 1;
+          if (replies === count) resolve({ answer: count * value.length });
+          else socket.write(command);
+        };
+        socket.write(command);
+      });
+  },
+};
+
 function redisBenchmark(inFlight: number): Contestant {
   return {
     name: `redis-benchmark -c 1 -P ${inFlight}`,
@@ -127,6 +167,7 @@ function row(greenlets: number): Row {
       ioredis(greenlets, false),
       ioredis(greenlets, true),
       nodeRedis(greenlets),
+      ...(single ? [rawNet] : []),
       redisBenchmark(greenlets),
     ],
     goals: single
