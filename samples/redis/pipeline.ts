@@ -55,23 +55,29 @@ class Failure {
  */
 class Pending {
   request: Request<unknown>;
-  repliesBefore = 0;
+  repliesBefore: number;
   /** The first error among the replies that come before. */
   earlier: RedisError | undefined = undefined;
-  readonly reply: Channel<unknown> = new Channel(1, { name: 'of the reply to a Redis command' });
-  #wait: OpIterator<unknown> | undefined = undefined;
+  readonly reply: Channel<unknown>;
+  readonly #wait: OpIterator<unknown>;
 
-  constructor(request: Request<unknown>) {
-    this.request = request;
+  /** Begin to wait, in the current greenlet; in the place of `spare`, if there is one. */
+  static begin(request: Request<unknown>, spare: Pending | undefined): Pending {
+    const reply = spare?.reply ?? new Channel<unknown>(1, { name: 'of the reply to a Redis command' });
+    const wait = reply.receive()[Symbol.iterator]();
+    // The greenlet that had it before may not have gone on yet, and goes on with what it was given: nearly always that is the same object.
+    if (spare === undefined || spare.#wait !== wait) return new Pending(request, reply, wait);
+    spare.request = request;
+    spare.repliesBefore = request.repliesBefore;
+    spare.earlier = undefined;
+    return spare;
   }
 
-  /** Begin to wait, in the current greenlet. */
-  begin(request: Request<unknown>): this {
-    this.#wait = this.reply.receive()[Symbol.iterator]();
+  private constructor(request: Request<unknown>, reply: Channel<unknown>, wait: OpIterator<unknown>) {
     this.request = request;
     this.repliesBefore = request.repliesBefore;
-    this.earlier = undefined;
-    return this;
+    this.reply = reply;
+    this.#wait = wait;
   }
 
   /** The reply has come: may this be used again? */
@@ -80,10 +86,23 @@ class Pending {
     return this.reply.length === 0;
   }
 
-  next(resume: never): IteratorResult<never, unknown> {
-    const step = (this.#wait as OpIterator<unknown>).next(resume) as IteratorResult<never, unknown>;
+  // What the kernel's own iterator is asked for, this passes on as it came: it tells misuse from `yield*` by that.
+  next(resume?: never): IteratorResult<never, unknown> {
+    // biome-ignore lint/complexity/noArguments: as the kernel's own; a rest parameter costs a call with a spread
+    const step = (arguments.length === 0 ? this.#wait.next() : this.#wait.next(resume as never)) as IteratorResult<
+      never,
+      unknown
+    >;
     if (step.done === true && step.value instanceof Failure) throw step.value.error;
     return step;
+  }
+
+  return(value: unknown): IteratorResult<never, unknown> {
+    return this.#wait.return?.(value) as IteratorResult<never, unknown>;
+  }
+
+  throw(error: unknown): IteratorResult<never, unknown> {
+    return this.#wait.throw?.(error) as IteratorResult<never, unknown>;
   }
 }
 
@@ -121,7 +140,7 @@ export class Pipeline {
       });
     }
     // First the wait, which throws here if a kill is pending: a command that is refused has not been sent.
-    const pending = (this.#spare.pop() ?? new Pending(request)).begin(request);
+    const pending = Pending.begin(request, this.#spare.pop());
     this.#queue.push(pending);
     this.#gathered += 1;
     const { wire } = request;
