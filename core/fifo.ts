@@ -4,9 +4,12 @@
 
 const FIRST_CAPACITY = 8;
 
+/** The ring of all that have held nothing yet: most channels never do. */
+const NO_RING: readonly unknown[] = [];
+
 export class Fifo<T> {
-  #ring: (T | undefined)[] = new Array<T | undefined>(FIRST_CAPACITY).fill(undefined);
-  #mask = FIRST_CAPACITY - 1;
+  #ring: (T | undefined)[] = NO_RING as (T | undefined)[];
+  #mask = -1;
   #head = 0;
   size = 0;
 
@@ -32,7 +35,7 @@ export class Fifo<T> {
 
   private grow(): void {
     const old = this.#ring;
-    const wide = new Array<T | undefined>(old.length * 2).fill(undefined);
+    const wide = new Array<T | undefined>(Math.max(old.length * 2, FIRST_CAPACITY)).fill(undefined);
     for (let i = 0; i < this.size; i += 1) wide[i] = old[(this.#head + i) & this.#mask];
     this.#ring = wide;
     this.#mask = wide.length - 1;
