@@ -13,7 +13,6 @@
 
 import {
   AsyncResult,
-  Channel,
   ClosedError,
   ConnectionResetError,
   Event,
@@ -38,71 +37,17 @@ const MOST_TEXT = 1024 * 1024;
 
 /** After so many replies the reader gives way: what they woke runs while it is still in the caches of the processor. */
 const MOST_REPLIES = 24;
-/** Places in the queue that are kept to be used again. */
-const MOST_SPARE = 1_024;
 
-/** An error on its way to the greenlet that will throw it. */
-class Failure {
-  readonly error: unknown;
-  constructor(error: unknown) {
-    this.error = error;
-  }
-}
-
-/**
- * One start of a request: its place in the queue, and the iterator of the wait for its reply. It is used again as soon as a greenlet was handed its reply, so
- * most commands allocate none. Where nobody was waiting the reply stays in it: for a greenlet that has not got as far yet, or for nobody.
- */
-class Pending {
-  request: Request<unknown>;
+/** One start of a request: its place in the queue, and the result that its greenlet waits for. */
+class Pending extends AsyncResult<unknown> {
+  readonly request: Request<unknown>;
   repliesBefore: number;
   /** The first error among the replies that come before. */
   earlier: RedisError | undefined = undefined;
-  readonly reply: Channel<unknown>;
-  readonly #wait: OpIterator<unknown>;
-
-  /** Begin to wait, in the current greenlet; in the place of `spare`, if there is one. */
-  static begin(request: Request<unknown>, spare: Pending | undefined): Pending {
-    const reply = spare?.reply ?? new Channel<unknown>(1, { name: 'of the reply to a Redis command' });
-    const wait = reply.receive()[Symbol.iterator]();
-    // The greenlet that had it before may not have gone on yet, and goes on with what it was given: nearly always that is the same object.
-    if (spare === undefined || spare.#wait !== wait) return new Pending(request, reply, wait);
-    spare.request = request;
-    spare.repliesBefore = request.repliesBefore;
-    spare.earlier = undefined;
-    return spare;
-  }
-
-  private constructor(request: Request<unknown>, reply: Channel<unknown>, wait: OpIterator<unknown>) {
+  constructor(request: Request<unknown>) {
+    super();
     this.request = request;
     this.repliesBefore = request.repliesBefore;
-    this.reply = reply;
-    this.#wait = wait;
-  }
-
-  /** The reply has come: may this be used again? */
-  settle(reply: unknown): boolean {
-    this.reply.trySend(reply);
-    return this.reply.length === 0;
-  }
-
-  // What the kernel's own iterator is asked for, this passes on as it came: it tells misuse from `yield*` by that.
-  next(resume?: never): IteratorResult<never, unknown> {
-    // biome-ignore lint/complexity/noArguments: as the kernel's own; a rest parameter costs a call with a spread
-    const step = (arguments.length === 0 ? this.#wait.next() : this.#wait.next(resume as never)) as IteratorResult<
-      never,
-      unknown
-    >;
-    if (step.done === true && step.value instanceof Failure) throw step.value.error;
-    return step;
-  }
-
-  return(value: unknown): IteratorResult<never, unknown> {
-    return this.#wait.return?.(value) as IteratorResult<never, unknown>;
-  }
-
-  throw(error: unknown): IteratorResult<never, unknown> {
-    return this.#wait.throw?.(error) as IteratorResult<never, unknown>;
   }
 }
 
@@ -113,7 +58,6 @@ export class Pipeline {
   open = true;
   #queue: Pending[] = [];
   #head = 0;
-  readonly #spare: Pending[] = [];
   /** What the writer will send next: pieces that are done, and the text that still grows. */
   #pieces: (string | Uint8Array)[] = [];
   #text = '';
@@ -139,15 +83,16 @@ export class Pipeline {
         code: 'ERR_REDIS_BACKLOG',
       });
     }
+    const pending = new Pending(request);
     // First the wait, which throws here if a kill is pending: a command that is refused has not been sent.
-    const pending = Pending.begin(request, this.#spare.pop());
+    const iterator = pending.get()[Symbol.iterator]();
     this.#queue.push(pending);
     this.#gathered += 1;
     const { wire } = request;
     if (typeof wire === 'string') this.#append(wire);
     else this.#gather(wire);
     if (!this.#wanted.isSet) this.#wanted.set();
-    return pending as OpIterator<unknown>;
+    return iterator;
   }
 
   /** Close the connection: every greenlet that waits for a reply gets an error made from `reason`. Never switches. */
@@ -160,7 +105,7 @@ export class Pipeline {
     this.#queue = [];
     this.#head = 0;
     for (const [i, each] of pending.entries())
-      each.settle(new Failure(errorOf(each, reason, i < pending.length - this.#gathered)));
+      each.setError(errorOf(each, reason, i < pending.length - this.#gathered));
     this.lost.set(reason);
   }
 
@@ -247,7 +192,7 @@ export class Pipeline {
         continue;
       }
       this.#shift();
-      if (pending.settle(contentOf(pending, reply)) && this.#spare.length < MOST_SPARE) this.#spare.push(pending);
+      settle(pending, reply);
     }
     return false;
   }
@@ -264,12 +209,15 @@ export class Pipeline {
   }
 }
 
-function contentOf({ request, earlier }: Pending, reply: Reply): unknown {
-  const { name, shape } = request;
-  if (!(reply instanceof RedisError)) return shape === undefined ? reply : shape(reply);
-  reply.command = name;
-  reply.cause ??= earlier;
-  return new Failure(reply);
+function settle(pending: Pending, reply: Reply): void {
+  const { name, shape } = pending.request;
+  if (reply instanceof RedisError) {
+    reply.command = name;
+    reply.cause ??= pending.earlier;
+    pending.setError(reply);
+  } else {
+    pending.set(shape === undefined ? reply : shape(reply));
+  }
 }
 
 function errorOf({ request }: Pending, reason: unknown, sent: boolean): unknown {

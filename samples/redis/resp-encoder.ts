@@ -12,13 +12,12 @@ export type Wire = string | readonly (string | Uint8Array)[];
 
 /** Encode `name` and `args`. @throws TypeError for an argument that is neither text, number nor bytes. */
 export function encode(name: string, args: readonly Argument[]): Wire {
-  let text = headOf(name, args.length);
+  let text = `*${args.length + 1}\r\n$${byteLength(name)}\r\n${name}\r\n`;
   let pieces: (string | Uint8Array)[] | undefined;
   for (let i = 0; i < args.length; i += 1) {
     const arg = args[i];
     if (typeof arg === 'string') {
-      const length = byteLength(arg);
-      text += `${length < lengths.length ? lengths[length] : `$${length}\r\n`}${arg}\r\n`;
+      text += `$${byteLength(arg)}\r\n${arg}\r\n`;
     } else if (arg instanceof Uint8Array) {
       pieces ??= [];
       pieces.push(`${text}$${arg.length}\r\n`, arg);
@@ -33,26 +32,6 @@ export function encode(name: string, args: readonly Argument[]): Wire {
   if (pieces === undefined) return text;
   pieces.push(text);
   return pieces;
-}
-
-/** What stands in front of the short arguments, which are most. */
-const lengths: readonly string[] = Array.from({ length: 256 }, (_, length) => `$${length}\r\n`);
-
-/** How each command begins, by the number of its arguments. Names that a program makes up are not kept. */
-const heads: Map<string, (string | undefined)[]> = new Map();
-const MOST_HEADS = 256;
-
-function headOf(name: string, count: number): string {
-  let byCount = heads.get(name);
-  if (byCount === undefined) {
-    byCount = [];
-    if (heads.size < MOST_HEADS) heads.set(name, byCount);
-  }
-  const known = byCount[count];
-  if (known !== undefined) return known;
-  const head = `*${count + 1}\r\n$${byteLength(name)}\r\n${name}\r\n`;
-  if (count < 16) byCount[count] = head;
-  return head;
 }
 
 /** Put several encoded commands behind each other. */

@@ -259,7 +259,7 @@ export const MUTANTS: readonly Mutant[] = [
     table: 'network',
     file: 'samples/redis/pipeline.ts',
     find: '      const pending = this.#queue[this.#head];\n',
-    replace: `      while (this.#queue[this.#head]?.reply.balance === 0) this.#shift();
+    replace: `      while (this.#queue[this.#head]?.waiters.size === 0) this.#shift();
       const pending = this.#queue[this.#head];
 `,
     properties: ['each greenlet gets the reply to its own command, whoever is killed or times out'],
