@@ -7,7 +7,7 @@
 // has to be one (Node 26). Which it is here is seen at the first write of all, which Node makes itself while we look on. If it is neither, or a socket has no such handle,
 // everything goes through socket.write(). `tests/io/direct-writes.test.ts` fails if a version of Node has changed it.
 //
-// Invariant: `spare` is a request that no write uses. Node ends the process if one is used twice, so whether it was is asked of the request itself.
+// A request is made for each write and never used again, as Node does it: one that is used while another write has it ends the process.
 //
 // Source: writeGeneric and afterWriteDispatched (lib/internal/stream_base_commons.js), StreamBase::Write (src/stream_base.cc).
 
@@ -37,7 +37,6 @@ type WithHandle = { readonly _handle?: WriteHandle | null };
 /** given: the request is an argument; returned: it is the result; none: neither, so nothing is written directly. */
 let way: 'unknown' | 'given' | 'returned' | 'none' = 'unknown';
 let Request: (new () => WriteRequest) | undefined;
-let spare: WriteRequest | undefined;
 
 /** What has become of a write: NOT_TRIED, the stream must take it; LEFT, the system has it; LEAVING, it is told later; FAILED, the socket is destroyed. */
 export const NOT_TRIED = 0;
@@ -59,7 +58,7 @@ export function writeDirectly(socket: net.Socket, bytes: string | Uint8Array, le
     return NOT_TRIED;
   }
   let request: WriteRequest | undefined;
-  if (way === 'given') request = spare ??= new (Request as new () => WriteRequest)();
+  if (way === 'given') request = new (Request as new () => WriteRequest)();
   const answer =
     typeof bytes === 'string'
       ? handle.writeUtf8String(request ?? null, bytes)
@@ -67,7 +66,6 @@ export function writeDirectly(socket: net.Socket, bytes: string | Uint8Array, le
   if (typeof answer === 'number') {
     if (answer !== 0) return failed(socket, answer);
     if (request === undefined || request.getAsyncId() < 0) return LEFT;
-    spare = undefined;
   } else {
     request = answer;
     // A request that nothing uses any more is over.
