@@ -5,6 +5,7 @@
 //
 // Invariant: scheduler.externalWaits is the number of counted tickets that wait, and of waits like them that need no ticket (sockets).
 
+import { giveUp } from './giving-up.ts';
 import type { Scheduler } from './scheduler.ts';
 import { FAILED, LAZY, type Outcome } from './status.ts';
 import { Wait } from './wait.ts';
@@ -72,7 +73,7 @@ export class Ticket<T> {
     this.#waiter = undefined;
     this.#scheduler.stats.orphans += 1;
     if (this.#counted) this.#scheduler.externalEnded();
-    this.onRetract?.();
+    if (this.onRetract !== undefined) giveUp(this.onRetract);
   }
 
   /** The wait is over and nothing will come any more: whoever retracted has undone it. */

@@ -13,6 +13,7 @@
 // Source: trio's cancel scopes; S3, S5, S8 of the semantics.
 
 import { cancelled, frameLeft } from './cancellation.ts';
+import { endingWait, waitEnded } from './giving-up.ts';
 import type { Greenlet } from './greenlet.ts';
 import { ATTENTION, moved, PARKED, READY, RETRACTED, YIELDED } from './status.ts';
 import type { Timer } from './timers.ts';
@@ -124,10 +125,15 @@ export function attentionChanged(greenlet: Greenlet): void {
   greenlet.status |= ATTENTION;
   if ((greenlet.status & PARKED) !== 0) {
     // Retract at once: what the waiter offered must not be taken any more. The error is made when it runs, with its own stack.
-    greenlet.waitingOn?.retract(greenlet);
-    greenlet.value = undefined;
-    greenlet.status = moved(greenlet.status, READY) | RETRACTED;
-    greenlet.scope.scheduler.enqueue(greenlet);
+    endingWait();
+    try {
+      greenlet.waitingOn?.retract(greenlet);
+      greenlet.value = undefined;
+      greenlet.status = moved(greenlet.status, READY) | RETRACTED;
+      greenlet.scope.scheduler.enqueue(greenlet);
+    } finally {
+      waitEnded();
+    }
   } else if ((greenlet.status & (READY | YIELDED)) === (READY | YIELDED)) {
     greenlet.status |= RETRACTED;
   }

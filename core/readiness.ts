@@ -17,6 +17,7 @@ import { composite } from './composite.ts';
 import { ClosedError } from './errors.ts';
 import { Event } from './event.ts';
 import { Fifo } from './fifo.ts';
+import { endingWait, waitEnded } from './giving-up.ts';
 import { Greenlet } from './greenlet.ts';
 import { kernel, readyResult } from './kernel.ts';
 import { isOp, nameOf, type Op, type Waitable, type WaitDescription } from './op.ts';
@@ -84,9 +85,14 @@ export class Readiness<O extends Awaitable = Awaitable> implements ArmGroup {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const arm of this.#arms) (this.#waits[arm.index] as Wait<unknown>).retract(arm);
-    this.#arms.clear();
-    this.waiters.fireAll(() => new ClosedError('iwait was closed while next() waited'), LAZY);
+    endingWait();
+    try {
+      for (const arm of this.#arms) (this.#waits[arm.index] as Wait<unknown>).retract(arm);
+      this.#arms.clear();
+      this.waiters.fireAll(() => new ClosedError('iwait was closed while next() waited'), LAZY);
+    } finally {
+      waitEnded();
+    }
   }
 
   /** @internal */

@@ -10,6 +10,7 @@ import { Arm, type ArmGroup } from './arm.ts';
 import { typeError } from './bad-argument.ts';
 import type { Driver } from './driver.ts';
 import { UsageError } from './errors.ts';
+import { endingWait, waitEnded } from './giving-up.ts';
 import type { Greenlet } from './greenlet.ts';
 import { readyResult } from './kernel.ts';
 import { isOp, nameOf, type Waitable, type WaitDescription } from './op.ts';
@@ -51,6 +52,8 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
   readonly waits: readonly Wait<unknown>[];
   readonly #priority: boolean;
   readonly #otherwise: { readonly value: unknown } | undefined;
+  /** Arms that wait for nobody: a select that is made once and waited for again and again makes them once. */
+  idle: Selecting | undefined = undefined;
   // A permutation of the indices. Any order is a good start for the next shuffle, so it is never reset and is no state of a start.
   readonly #order: number[];
 
@@ -92,9 +95,10 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
   }
 
   enlist(waiter: Waiter): void {
-    const group = new Selecting(this, waiter);
+    const group = this.idle ?? new Selecting(this);
+    this.idle = undefined;
     waiter.value = group;
-    group.enlist();
+    group.enlist(waiter);
   }
 
   retract(waiter: Waiter): void {
@@ -115,27 +119,32 @@ function chooseArm(driver: Driver, count: number): number {
   return driver.choose === undefined ? Math.floor(driver.random() * count) : driver.choose(count, 'arm');
 }
 
-/** The arms of one wait of a select. */
+/** The arms of one wait of a select, and after that of another. */
 class Selecting implements ArmGroup {
-  readonly waiter: Waiter;
   readonly #select: Select;
-  readonly #arms: Arm[] = [];
-  /** An arm has been fired, or the wait was retracted: user code that an arm's enlist calls can do either. */
-  #over = false;
+  readonly #arms: readonly Arm[];
+  #waiter: Waiter | undefined = undefined;
+  /** So many arms, from the first on, are enlisted. None: an arm has been fired, or the wait was retracted; user code that an arm's enlist calls can do either. */
+  #enlisted = 0;
 
-  constructor(select: Select, waiter: Waiter) {
+  constructor(select: Select) {
     this.#select = select;
-    this.waiter = waiter;
+    this.#arms = select.waits.map((_, index) => new Arm(this, index));
   }
 
-  enlist(): void {
+  get waiter(): Waiter {
+    return this.#waiter as Waiter;
+  }
+
+  enlist(waiter: Waiter): void {
+    this.#waiter = waiter;
     const { waits } = this.#select;
-    for (let i = 0; i < waits.length && !this.#over; i += 1) {
-      const arm = new Arm(this, i);
+    const arms = this.#arms;
+    for (let i = 0; i < waits.length && this.#enlisted === i; i += 1) {
       // Entered before it is enlisted: a kill from within has to retract it too.
-      this.#arms.push(arm);
+      this.#enlisted = i + 1;
       try {
-        (waits[i] as Wait<unknown>).enlist(arm);
+        (waits[i] as Wait<unknown>).enlist(arms[i] as Arm);
       } catch (error) {
         // One that throws is not enlisted.
         this.retractAllBut(i);
@@ -145,16 +154,28 @@ class Selecting implements ArmGroup {
   }
 
   armFired(arm: Arm, value: unknown, outcome: Outcome): void {
-    this.retractAllBut(arm.index);
-    this.waiter.fire(outcome === 0 ? { key: this.#select.keys[arm.index], value } : value, outcome);
+    const { waiter } = this;
+    endingWait();
+    try {
+      this.retractAllBut(arm.index);
+      waiter.fire(outcome === 0 ? { key: this.#select.keys[arm.index], value } : value, outcome);
+    } finally {
+      waitEnded();
+    }
   }
 
+  /** The wait is over: from here on the arms are nobody's, and hold nothing. */
   retractAllBut(winner: number): void {
-    this.#over = true;
-    for (const arm of this.#arms) {
-      if (arm.index !== winner) (this.#select.waits[arm.index] as Wait<unknown>).retract(arm);
+    const { waits } = this.#select;
+    const enlisted = this.#enlisted;
+    this.#enlisted = 0;
+    for (let i = 0; i < enlisted; i += 1) {
+      const arm = this.#arms[i] as Arm;
+      if (i !== winner) (waits[i] as Wait<unknown>).retract(arm);
+      arm.value = undefined;
     }
-    this.#arms.length = 0;
+    this.#waiter = undefined;
+    this.#select.idle = this;
   }
 }
 

@@ -9,6 +9,7 @@
 
 import { requireOp } from './body.ts';
 import { isKilled, Killed, NotInGreenletError, TimeoutError } from './errors.ts';
+import { endingWait, waitEnded } from './giving-up.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel, readyResult } from './kernel.ts';
 import { describeOp } from './leaf.ts';
@@ -73,8 +74,13 @@ class TimedWait implements Waiter, Timer {
   }
 
   due(): void {
-    this.#op.inner.retract(this);
-    this.#op.expire(this.#waiter);
+    endingWait();
+    try {
+      this.#op.inner.retract(this);
+      this.#op.expire(this.#waiter);
+    } finally {
+      waitEnded();
+    }
   }
 }
 

@@ -181,7 +181,9 @@ export class Sequencer {
   // One whose wait is being decided is left: it is about to be retracted.
   #refuseAll(why: string): void {
     for (const [n, waiter] of [...this.#waiters]) {
-      if (isSettling(waiter) || !this.#waiters.delete(n)) continue;
+      // An earlier one may have retracted it.
+      if (this.#waiters.get(n) !== waiter || isSettling(waiter)) continue;
+      this.#waiters.delete(n);
       waiter.fire(() => new SequencerBrokenError(this.label(), why), LAZY);
     }
   }

@@ -29,8 +29,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'retract after the winner ran',
     table: 'kernel',
     file: 'core/select.ts',
-    find: '    this.retractAllBut(arm.index);\n',
-    replace: '    this.waiter.owner().scope.scheduler.atTurnEnd(() => this.retractAllBut(arm.index));\n',
+    find: '      this.retractAllBut(arm.index);\n',
+    replace: '      waiter.owner().scope.scheduler.atTurnEnd(() => this.retractAllBut(arm.index));\n',
     properties: [
       'the arms that lost are in no list any more when the winner goes on',
       'a select that receives takes one value, and the other channel keeps its own',
