@@ -8,7 +8,6 @@
 
 import { Arm, type ArmGroup } from './arm.ts';
 import { typeError } from './bad-argument.ts';
-import type { Driver } from './driver.ts';
 import { UsageError } from './errors.ts';
 import { endingWait, waitEnded } from './giving-up.ts';
 import type { Greenlet } from './greenlet.ts';
@@ -47,6 +46,9 @@ export interface SelectedElse<E> {
   readonly value: E;
 }
 
+/** Numbers of the shuffle are below this: those of a linear congruential generator (Numerical Recipes, ranqd1). */
+const BITS = 2 ** 32;
+
 class Select extends Wait<{ key: string | number; value: unknown }> {
   readonly keys: readonly (string | number)[];
   readonly waits: readonly Wait<unknown>[];
@@ -75,11 +77,14 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
     const { waits } = this;
     const order = this.#order;
     const { driver } = greenlet.scope.scheduler;
+    let bits = this.#priority || driver.choose !== undefined ? 0 : Math.floor(driver.random() * BITS);
     for (let i = 0; i < order.length; i += 1) {
       let index = i;
       if (!this.#priority) {
-        // One step of a shuffle, made only as far as it is needed.
-        const j = i + chooseArm(driver, order.length - i);
+        // One step of a shuffle, made only as far as it is needed. The host is asked for one number; the next ones come from it.
+        const left = order.length - i;
+        const j = i + (driver.choose === undefined ? Math.floor((bits / BITS) * left) : driver.choose(left, 'arm'));
+        bits = (Math.imul(bits, 1664525) + 1013904223) >>> 0;
         index = order[j] as number;
         order[j] = order[i] as number;
         order[i] = index;
@@ -112,11 +117,6 @@ class Select extends Wait<{ key: string | number; value: unknown }> {
     });
     return { op: `select(${arms.join(', ')})` };
   }
-}
-
-/** Which of `count` arms is looked at next. */
-function chooseArm(driver: Driver, count: number): number {
-  return driver.choose === undefined ? Math.floor(driver.random() * count) : driver.choose(count, 'arm');
 }
 
 /** The arms of one wait of a select, and after that of another. */
