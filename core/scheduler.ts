@@ -66,6 +66,8 @@ export class Scheduler {
   externalWaits = 0;
   /** What goes on by ticks of the host while nobody waits for something outside: a simulated clock lets them happen before it goes on. */
   hostWork = 0;
+  /** Turns after the host has looked at its input; `stats.turns` has those between two looks too. */
+  polls = 0;
   /** Bodies of run() that have not ended, with what rejects them. */
   readonly runs: Map<Greenlet, (error: unknown) => void> = new Map();
   /** Undefined as long as there are none, so that nothing is paid for. */
@@ -257,8 +259,10 @@ export class Scheduler {
   /** `soon`: between two polls. Input that has come is not seen yet, so nothing expires. */
   #turn(soon: boolean): void {
     const startMs = this.driver.now();
-    if (!soon) this.#soonSinceMs = Number.NaN;
-    else if (Number.isNaN(this.#soonSinceMs)) this.#soonSinceMs = startMs;
+    if (!soon) {
+      this.polls += 1;
+      this.#soonSinceMs = Number.NaN;
+    } else if (Number.isNaN(this.#soonSinceMs)) this.#soonSinceMs = startMs;
     else if (startMs - this.#soonSinceMs >= this.driver.sliceMs) return;
     const outer = kernel.scheduler;
     kernel.scheduler = this;

@@ -3,7 +3,7 @@
 // libuv before 1.52 (Node 20 and 22) takes a hang-up after a short read for the end and does not read on: an answer that a reset has cut looks whole.
 // Reading once more tells. After a reset the system still has the error to give; after a true end it says so again, which changes nothing.
 //
-// Nothing has to be asked if there was a turn between the last bytes and the end: libuv has looked again since then.
+// Nothing has to be asked if there was a turn after a poll between the last bytes and the end: libuv has looked again since then.
 //
 // Meanwhile Node must not destroy the socket, as it does by itself when both sides have ended, so its destroy() is covered by one that lets errors pass only.
 // Source: https://github.com/libuv/libuv/pull/4997
@@ -27,9 +27,9 @@ export function mayBeReset(cameIn: number): boolean {
   return mustAsk && cameIn === turnNow();
 }
 
-/** How many turns there have been. */
+/** How many turns there have been, without those between two polls: a promise may let one run after the last bytes were handed on and before the end is. */
 export function turnNow(): number {
-  return kernel.scheduler === undefined ? 0 : kernel.scheduler.stats.turns;
+  return kernel.scheduler === undefined ? 0 : kernel.scheduler.polls;
 }
 
 /**
