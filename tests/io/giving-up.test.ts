@@ -84,6 +84,21 @@ describe('S8a, S6: a listener of the signal that until() gives', () => {
       expect([next.outcome?.ok, sent]).toEqual([false, [false]]);
     }));
 
+  it('is called at once when a later arm cannot even begin', () =>
+    run(function* () {
+      const told: string[] = [];
+      const broken = until(() => {
+        throw new Error('cannot begin');
+      });
+      let error: unknown;
+      try {
+        yield* select([never(() => told.push('told')), broken]);
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect([error, told]).toEqual([new Error('cannot begin'), ['told']]);
+    }));
+
   it('is called for each arm that lost', () =>
     run(function* () {
       const channel = new Channel<string>();
