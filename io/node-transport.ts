@@ -14,7 +14,6 @@
 import net from 'node:net';
 import { Address } from './address.ts';
 import { confirmEnd, turnNow } from './confirmed-end.ts';
-import { FAILED, LEAVING, NOT_TRIED, writeDirectly } from './direct-writes.ts';
 import { Landing } from './landing.ts';
 import { lendReads } from './lent-reads.ts';
 import type { Pending, Target, TransportOptions } from './network.ts';
@@ -46,16 +45,12 @@ export class NodeTransport implements Transport {
   // behind it, whose callback says that it has left.
   #watching = false;
   #ending = false;
-  #corked = false;
-  /** Bytes that were written directly and have not left, or never will. */
-  #leaving = 0;
   readonly #landing = new Landing();
   /** The turn before the last bytes came. */
   #cameIn = Number.NaN;
   #stopAsking: (() => void) | undefined = undefined;
   readonly #left = (): void => {
     this.#watching = false;
-    this.#leaving = 0;
     this.#sink.taken();
     this.#watch();
   };
@@ -156,7 +151,7 @@ export class NodeTransport implements Transport {
   }
 
   get unsent(): number {
-    return this.#leaving + this.#socket.writableLength;
+    return this.#socket.writableLength;
   }
 
   get failure(): unknown {
@@ -205,26 +200,15 @@ export class NodeTransport implements Transport {
 
   write(bytes: string | Uint8Array): void {
     const socket = this.#socket;
-    // What the stream holds goes first.
-    if (!this.#watching && !this.#corked && !this.#ending) {
-      const done = writeDirectly(socket, bytes, this.#left);
-      if (done !== NOT_TRIED) {
-        if (done === LEAVING) this.#watching = true;
-        if (done === LEAVING || done === FAILED) this.#leaving = Buffer.byteLength(bytes);
-        return;
-      }
-    }
     socket.write(bytes);
-    if (!this.#corked) this.#watch();
+    if (socket.writableCorked === 0) this.#watch();
   }
 
   cork(): void {
-    this.#corked = true;
     this.#socket.cork();
   }
 
   uncork(): void {
-    this.#corked = false;
     this.#socket.uncork();
     this.#watch();
   }
