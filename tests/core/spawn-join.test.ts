@@ -2,7 +2,7 @@
 import { current, type Op, spawn, yieldNow } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
 import { countJoiners } from '../../core/join.ts';
-import { play, spawnQuietly } from './world.ts';
+import { play, thrownBy } from './world.ts';
 
 describe('spawn', () => {
   it('hands over as many arguments as it is given', () =>
@@ -43,9 +43,7 @@ describe('spawn', () => {
         },
       };
       const op = { [Symbol.iterator]: () => ({ next: () => result }) } as unknown as Op<never>;
-      const greenlet = spawnQuietly(() => op);
-      yield* greenlet.join();
-      expect(greenlet.outcome).toMatchObject({ ok: false, error });
+      expect(yield* thrownBy(spawn(() => op).get())).toBe(error);
     }));
 });
 
@@ -71,6 +69,11 @@ describe('Those who wait for the end of a greenlet', () => {
       counts.push(countJoiners(target));
       for (const each of waiting) yield* each.join();
       counts.push(countJoiners(target));
-      expect({ order, counts }).toEqual({ order: [1, 3], counts: [0, 4, 2, 0] });
+      const other = spawn(() => yieldNow());
+      const only = spawn(() => other.join());
+      yield* yieldNow();
+      counts.push(countJoiners(other));
+      yield* only.join();
+      expect({ order, counts }).toEqual({ order: [1, 3], counts: [0, 4, 2, 0, 1] });
     }));
 });

@@ -99,6 +99,22 @@ describe('S8a, S6: a listener of the signal that until() gives', () => {
       expect([error, told]).toEqual([new Error('cannot begin'), ['told']]);
     }));
 
+  it('is called at once when the Op was iterated by hand, and its greenlet returned', () =>
+    run(function* () {
+      const told: string[] = [];
+      const greenlet = spawn(function* () {
+        never(() => told.push('told'))[Symbol.iterator]();
+      });
+      let error: unknown;
+      try {
+        yield* greenlet.get();
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toMatchObject({ code: 'ERR_OP_ITERATED' });
+      expect(told).toEqual(['told']);
+    }));
+
   it('is called for each arm that lost', () =>
     run(function* () {
       const channel = new Channel<string>();
