@@ -39,8 +39,9 @@ export function end(greenlet: Greenlet, value: unknown, failed: boolean): void {
     side.cancelWatchers = undefined;
     if (side.links !== undefined) scheduler.runLinks(greenlet, side.links);
     side.links = undefined;
-    for (const ender of side.enders ?? []) ender();
+    const { enders } = side;
     side.enders = undefined;
+    if (enders !== undefined) for (const ender of enders) ender();
   }
   fireJoiners(greenlet);
   scope.childEnded(greenlet);

@@ -285,6 +285,14 @@ export class Greenlet<T = unknown> implements Waiter {
     side.enders.push(ender);
   }
 
+  /** What was given to `onEnd` is not needed any more: a greenlet that lives long would keep it. @internal */
+  offEnd(ender: () => void): void {
+    const enders = this.side?.enders;
+    // The youngest first: whoever needs this comes and goes.
+    const index = enders?.lastIndexOf(ender) ?? -1;
+    if (index >= 0) enders?.splice(index, 1);
+  }
+
   /** Somebody looks after its failure: it is not reported as unseen. @internal */
   markSeen(): void {
     this.status |= SEEN;

@@ -42,6 +42,9 @@ export class MapIterator<R> {
   readonly #waiters: WaitList = new WaitList();
   readonly #next: Waitable<IteratorResult<R, undefined>>;
   readonly #feeder: Greenlet;
+  /** Who called: this is closed when that ends. */
+  readonly #owner: Greenlet;
+  readonly #ownerEnded = (): void => this.close();
   #started = 0;
   #arrived = 0;
   #taken = 0;
@@ -60,8 +63,8 @@ export class MapIterator<R> {
     this.#next = new ImapNext<R>(this, this.#waiters);
     this.#feeder = new Greenlet(() => this.#feed(items)) as Greenlet;
     this.#feeder.start();
-    const owner = kernel.current;
-    if ((owner.status & DONE) === 0) owner.onEnd(() => this.close());
+    this.#owner = kernel.current;
+    if ((this.#owner.status & DONE) === 0) this.#owner.onEnd(this.#ownerEnded);
   }
 
   /**
@@ -83,6 +86,7 @@ export class MapIterator<R> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#owner.offEnd(this.#ownerEnded);
     this.#feeder.kill('imap was closed');
     for (const child of this.#children) child.kill('imap was closed');
     this.#waiters.fireAll(() => new ClosedError('imap was closed while next() waited'), LAZY);
@@ -148,7 +152,9 @@ export class MapIterator<R> {
       this.#window.release();
       return result;
     }
-    return this.#fed && this.#taken === this.#started ? 'end' : undefined;
+    if (!this.#fed || this.#taken < this.#started) return undefined;
+    this.#owner.offEnd(this.#ownerEnded);
+    return 'end';
   }
 
   /** @internal */

@@ -9,7 +9,7 @@
 
 import { requireOp } from './body.ts';
 import { isKilled, Killed, NotInGreenletError, TimeoutError } from './errors.ts';
-import { endingWait, waitEnded } from './giving-up.ts';
+import { endingWait, retractExpired, waitEnded } from './giving-up.ts';
 import type { Greenlet } from './greenlet.ts';
 import { kernel, readyResult } from './kernel.ts';
 import { describeOp } from './leaf.ts';
@@ -76,7 +76,7 @@ class TimedWait implements Waiter, Timer {
   due(): void {
     endingWait();
     try {
-      this.#op.inner.retract(this);
+      retractExpired(this.#op.inner, this);
       this.#op.expire(this.#waiter);
     } finally {
       waitEnded();

@@ -21,7 +21,8 @@ import {
 } from 'tendril/core';
 import { simulate } from 'tendril/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { collectErrors, play, spawnQuietly, thrownAtCall, thrownBy, unwatchAll, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { collectErrors, play, spawnQuietly, thrownAtCall, unwatchAll, watch } from './world.ts';
 
 afterEach(unwatchAll);
 

@@ -1,5 +1,5 @@
 // group-pool.test.ts: groups and pools: spawn, join, kill, map, imap, apply, resize.
-import { Group, noBlock, now, type Op, Pool, run, sleep, spawn, timeout } from 'tendril';
+import { current, type Greenlet, Group, noBlock, now, type Op, Pool, run, sleep, spawn, timeout } from 'tendril';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -384,6 +384,20 @@ describe.each(['imap', 'imapUnordered'] as const)('%s', (method) => {
       return yield* noBlockError(stuck.next());
     });
     expect(value).toMatch(/^next on imap would have to wait/);
+  });
+
+  it('leaves nothing on the greenlet that called, when it was drained or closed', async () => {
+    const { value } = await simulate(function* () {
+      const me = current() as Greenlet;
+      const drained = new Group()[method](work, [1, 2]);
+      const closed = new Group()[method](work, [1, 2]);
+      const before = me.side?.enders?.length;
+      while ((yield* drained.next()).done !== true);
+      const between = me.side?.enders?.length;
+      closed.close();
+      return [before, between, me.side?.enders?.length];
+    });
+    expect(value).toEqual([2, 1, 0]);
   });
 
   it('checks its arguments at the call', () => {

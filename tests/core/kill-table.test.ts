@@ -21,8 +21,9 @@ import {
 } from 'tendril/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { kernel } from '../../core/kernel.ts';
+import { thrownBy } from '../thrown-by.ts';
 import { type Case, type Row, rows, withoutRow } from './waitables.ts';
-import { now, play, spawnQuietly, thrownBy } from './world.ts';
+import { now, play, spawnQuietly } from './world.ts';
 
 let cells = 0;
 afterAll(() => {

@@ -19,7 +19,8 @@ import {
 } from 'tendril/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ExclusiveLock } from '../../core/exclusive-lock.ts';
-import { collectErrors, play, spawnQuietly, thrownBy, unwatchAll, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { collectErrors, play, spawnQuietly, unwatchAll, watch } from './world.ts';
 
 afterEach(unwatchAll);
 

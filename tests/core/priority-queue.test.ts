@@ -2,7 +2,8 @@
 import { PriorityQueue, sleep, spawn, yieldNow } from 'tendril/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { StableHeap } from '../../core/stable-heap.ts';
-import { play, thrownAtCall, thrownBy, unwatchAll, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, thrownAtCall, unwatchAll, watch } from './world.ts';
 
 afterEach(unwatchAll);
 

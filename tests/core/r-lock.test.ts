@@ -1,7 +1,8 @@
 // r-lock.test.ts: what RLock adds to a Mutex: its owner may take it again. What all locks do is in locks.test.ts.
 import { Mutex, RLock, sleep, spawn, yieldNow } from 'tendril/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { play, spawnQuietly, thrownBy, unwatchAll, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, unwatchAll, watch } from './world.ts';
 
 afterEach(unwatchAll);
 

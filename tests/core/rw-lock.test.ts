@@ -13,7 +13,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { play, spawnQuietly, thrownBy, unwatchAll, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, unwatchAll, watch } from './world.ts';
 
 afterEach(unwatchAll);
 

@@ -21,7 +21,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
-import { play, spawnQuietly, thrownAtCall, thrownBy } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, thrownAtCall } from './world.ts';
 
 describe('S1 Blocking points: only yield* of an Op can switch', () => {
   it('does nothing when an Op is made and not started', () =>

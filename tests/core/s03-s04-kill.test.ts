@@ -20,7 +20,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
-import { collectErrors, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { collectErrors, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 const hostile: ProxyHandler<object> = {
   get() {

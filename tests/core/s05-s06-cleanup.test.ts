@@ -20,7 +20,8 @@ import {
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
 import { ExternalWait, type Ticket } from '../../core/external.ts';
-import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { now, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 describe('S5 Cleanup', () => {
   it('runs any synchronous code in finally', () =>

@@ -11,7 +11,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { play, spawnQuietly, thrownAtCall, thrownBy, unwatchAll, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, thrownAtCall, unwatchAll, watch } from './world.ts';
 
 afterEach(unwatchAll);
 

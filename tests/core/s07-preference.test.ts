@@ -1,7 +1,8 @@
 // s07-preference.test.ts: rule S7: who runs next when a hand-over completes (`preference`), and errors sent through a channel.
 import { Channel, ChannelClosedError, current, isKilled, type Op, sleep, spawn, yieldNow } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
-import { play, spawnQuietly, thrownAtCall, thrownBy } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, thrownAtCall } from './world.ts';
 
 /** The order of events when `waiting` parks first, a bystander is runnable, and then the other side completes the hand-over. */
 function* orderOf(preference: 'none' | 'receiver' | 'sender', waiting: 'receiver' | 'sender'): Op<string[]> {

@@ -13,7 +13,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
-import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { now, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 /** The same Op as a composite, so that timeout() needs a frame. */
 function* composite<T>(op: Op<T>): Op<T> {

@@ -17,7 +17,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
-import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { now, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 function full(value: number): Channel<number> {
   const channel = new Channel<number>(Number.POSITIVE_INFINITY);

@@ -21,7 +21,8 @@ import {
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
 import { STEP_BUDGET } from '../../core/kernel.ts';
-import { checks, collectErrors, now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { checks, collectErrors, now, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 function* failing(error: unknown, ms = 0): Op<never> {
   yield* sleep(ms);

@@ -2,7 +2,8 @@
 import { current, type Greenlet, isKilled, type Op, scope, sleep, spawn, spawnWith, yieldNow } from 'tendril/core';
 import { simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
-import { collectErrors, play, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { collectErrors, play, world } from './world.ts';
 
 function* fail(error: unknown): Op<never> {
   throw error;

@@ -23,7 +23,8 @@ import {
 } from 'tendril/core';
 import { simulate, VirtualDriver } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
-import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { now, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 describe('S11 Deadlock in a closed world', () => {
   it('F92: rejects run() at once with who waits for what, and where', async () => {

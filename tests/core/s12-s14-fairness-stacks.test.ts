@@ -19,7 +19,8 @@ import {
   yieldNow,
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
-import { now, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { now, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 describe('S12 Fairness', () => {
   it('runs the runnable first in, first out', () =>

@@ -34,7 +34,8 @@ import {
 } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
 import { ATTENTION, DONE, moved, READY } from '../../core/status.ts';
-import { collectErrors, play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { collectErrors, play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 const notBodies: [string, unknown][] = [
   ['undefined', undefined],

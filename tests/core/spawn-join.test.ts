@@ -2,7 +2,8 @@
 import { current, type Op, spawn, yieldNow } from 'tendril/core';
 import { describe, expect, it } from 'vitest';
 import { countJoiners } from '../../core/join.ts';
-import { play, thrownBy } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play } from './world.ts';
 
 describe('spawn', () => {
   it('hands over as many arguments as it is given', () =>

@@ -3,7 +3,8 @@ import { Channel, Event, isKilled, now, type Op, sleep, spawn, spawnWith, timeou
 import { explore } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { waitAllBlocked } from '../../core/testing/blocked.ts';
-import { play, spawnQuietly, thrownAtCall, thrownBy, world } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, thrownAtCall, world } from './world.ts';
 
 /** Is any greenlet but the one that asks queued? */
 function runnable(): string[] {

@@ -16,7 +16,8 @@ import { explore, simulate } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { waitAllBlocked } from '../../core/testing/blocked.ts';
 import { Sequencer, SequencerBrokenError } from '../../core/testing/sequencer.ts';
-import { play, spawnQuietly, thrownAtCall, thrownBy, watch } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, thrownAtCall, watch } from './world.ts';
 
 function sequencer(name?: string): Sequencer {
   return watch(new Sequencer({ name }));

@@ -16,7 +16,8 @@ import {
 import { explore } from 'tendril/testing';
 import { describe, expect, it } from 'vitest';
 import { assertNoSwitch, assertSwitches, SwitchAssertionError } from '../../core/testing/switches.ts';
-import { play, spawnQuietly, thrownAtCall, thrownBy } from './world.ts';
+import { thrownBy } from '../thrown-by.ts';
+import { play, spawnQuietly, thrownAtCall } from './world.ts';
 
 function* nothing(): Op<string> {
   return 'nothing';

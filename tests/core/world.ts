@@ -158,17 +158,6 @@ export async function play<T>(body: () => Op<T>, options?: SimulateOptions): Pro
   return (await simulate(body, options)).value;
 }
 
-/** What `op` throws; an Error that says so if it does not. */
-export function* thrownBy(op: Op<unknown>): Op<unknown> {
-  let value: unknown;
-  try {
-    value = yield* op;
-  } catch (error) {
-    return error;
-  }
-  throw new Error(`it returned ${String(value)} instead of throwing`);
-}
-
 /** What `action` throws. */
 export function thrownAtCall(action: () => unknown): unknown {
   try {
