@@ -1,11 +1,11 @@
-// errors.ts: every error that io/ throws. All of them are the world's fault (ResourceError): they happen in correct programs.
+// errors.ts: every error that io/ throws. All but the last are the world's fault (ResourceError): they happen in correct programs.
 //
 // `code` is Node's own where Node has one (ECONNREFUSED, ECONNRESET, EPIPE, ENOTFOUND, EADDRINUSE, ...), else ERR_<NAME>. The message names
 // the operation and the peer; what Node threw is the `cause`.
 //
-// The caller's own mistakes are not here: TypeError and RangeError for arguments, BusyError and ClosedError for use at the wrong time.
+// The caller's other mistakes are not here: TypeError and RangeError for arguments, BusyError and ClosedError for use at the wrong time.
 
-import { ResourceError } from '../core/errors.ts';
+import { ResourceError, UsageError } from '../core/errors.ts';
 
 /** The code that Node gave `error`, if it did. */
 export function codeOf(error: unknown): string | undefined {
@@ -144,4 +144,9 @@ export class LineTooLongError extends ResourceError {
 /** The server has closed, or is stopping: it cannot be started again, and a request to it cannot be made or will not be answered. */
 export class ServerClosedError extends ResourceError {
   override readonly code: string = 'ERR_SERVER_CLOSED';
+}
+
+/** A program was about to start itself again in a worker that only wanted what its module defines. */
+export class NestedProgramError extends UsageError {
+  override readonly code: string = 'ERR_NESTED_PROGRAM';
 }

@@ -151,6 +151,7 @@ export {
   IncompleteReadError,
   LineTooLongError,
   ListenError,
+  NestedProgramError,
   ServerClosedError,
 } from './errors.ts';
 export { type ChunkSource, type ConnectionSource, forEach, type Source, type WaitableIterator } from './for-each.ts';

@@ -15,6 +15,7 @@ import { parkedReport } from '../core/quiescence.ts';
 import type { Timer } from '../core/timers.ts';
 import { codeOf } from './errors.ts';
 import { scheduler } from './hub.ts';
+import { checkNesting } from './nesting.ts';
 import { dropWhenLost } from './stdio-transport.ts';
 
 // Taken at load: patches never reach us.
@@ -27,12 +28,14 @@ const DRAIN_MS = 20_000;
 /**
  * Run `body` as the program: handle SIGINT and SIGTERM, end what is left when it ends, and exit with the status that tells how.
  *
- * An error of the body ends the process as an uncaught exception does, after what was left has done its cleanup. Returns at once.
+ * An error of the body ends the process as an uncaught exception does, after what was left has done its cleanup. With a listener for the hub's `error` event it goes there, and the status is 1
+ * all the same, unless `process.exitCode` says otherwise. Returns at once.
  *
- * @throws TypeError if `body` is no function, or what it returns is no Op.
+ * @throws TypeError if `body` is no function, or what it returns is no Op. @throws NestedProgramError while a worker imports this module for its tasks.
  */
 export function main(body: () => Op<unknown>): void {
   requireBody(body, 'main');
+  checkNesting('main() was called');
   const greenlet = new Greenlet(body);
   greenlet.rare().name = 'main';
   let received: NodeJS.Signals | undefined;
@@ -75,7 +78,11 @@ export function main(body: () => Op<unknown>): void {
   const finish = (): void => {
     scheduler.timeouts.cancel(drain);
     unlisten();
-    if (failure !== undefined) report(failure.error);
+    if (failure !== undefined) {
+      // Also for a listener that takes the error: the program has failed.
+      process.exitCode ??= 1;
+      report(failure.error);
+    }
     // After the errors that end the process as uncaught exceptions: they come first, or nobody would ever see them.
     if (received !== undefined) setImmediate(dieOf, received);
   };

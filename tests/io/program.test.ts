@@ -72,6 +72,16 @@ describe.concurrent('a program', () => {
     expect(code).toBe(0);
   });
 
+  it('S16: an error of the body makes the status 1, also if the hub listens, unless the program says another one', async () => {
+    const failing = (status: string) => `
+      import { hub, main } from 'tendril';
+      hub.on('error', (error) => { console.log(String(error)); });
+      main(function* () { ${status} throw new Error('of the body'); });`;
+    const [plain, own] = await Promise.all([runProgram(failing('')), runProgram(failing('process.exitCode = 3;'))]);
+    expect(plain).toMatchObject({ code: 1, stdout: 'Error: of the body\n', stderr: '' });
+    expect(own).toMatchObject({ code: 3, stdout: 'Error: of the body\n', stderr: '' });
+  });
+
   it('S15: daemons do not keep it alive, and their finally blocks run', async () => {
     const { code, stdout } = await runProgram(`
       import { run, sleep, spawnWith, yieldNow } from 'tendril';
