@@ -26,12 +26,20 @@ export const entries: Readonly<Record<string, string>> = {
   'tendril/patches/zlib': 'patches/twins/zlib.ts',
   'tendril/patches/crypto': 'patches/twins/crypto.ts',
   'tendril/websocket': 'io/websocket/index.ts',
+  'tendril/executors': 'executors/index.ts',
+  'tendril/executors/threads': 'executors/threads/index.ts',
+  'tendril/executors/processes': 'executors/processes/index.ts',
+  'tendril/executors/nats': 'executors/nats/index.ts',
+  'tendril/executors/channels': 'executors/channels/index.ts',
+  'tendril/executors/shared': 'executors/shared/index.ts',
+  'tendril/executors/manager': 'executors/manager/index.ts',
+  'tendril/components': 'components/index.ts',
   'tendril/eslint': 'eslint/index.ts',
 };
 
 const fromSources = process.argv.includes('--coverage');
 const library = libraryFolder();
-const ours = /^(core|io|patches|eslint)\//;
+const ours = /^(core|io|patches|executors|components|eslint)\//;
 
 /** Leads public names, and relative paths into the library as tests of its inside have them, to the compiled files: one kernel, not two. */
 export const plugins: Plugin[] = [
@@ -60,10 +68,14 @@ export const slow = [
   'tests/conformance/**/*.test.ts',
   'tests/io/streams-{duplex,memory}.test.ts',
   // Many programs in processes of their own.
-  'tests/patches/{undo,child-process,twin-child-process,events-failures,events-callbacks,twins-fs,twin-net-programs}.test.ts',
-  'tests/io/{stdio,process-faults}.test.ts',
+  'tests/patches/{undo,register,child-process,twin-child-process,events-failures,events-callbacks,twins-fs,twin-net-programs}.test.ts',
+  'tests/io/{stdio,process-faults,program,overloaded-server}.test.ts',
+  // Threads and processes that have a library to load each, and servers.
+  'tests/executors/{thread-executor,thread-workers,process-workers,process-executor,manager,channels-processes,channels-threads}.test.ts',
+  'tests/executors/{shared-threads,across-tasks,keeps-alive,nesting,nats-*}.test.ts',
+  'tests/components/{bridge-across,bridge-nats,executors-across,model}.test.ts',
   // Against servers of their own, which take a while to start; many seeds.
-  'tests/samples/{postgres,mqtt,nats,memcached,smtp,dns-over-tcp,port-scanner,redis-simulated}.test.ts',
+  'tests/samples/{programs,word-count,parallel-hash,job-queue,log-tailer,http-websocket,postgres,mqtt,nats,memcached,smtp,dns-over-tcp,port-scanner,redis-simulated}.test.ts',
 ];
 
 export default defineConfig({

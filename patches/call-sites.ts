@@ -107,7 +107,8 @@ function judge(file: string): Whose {
     if (inside.startsWith('patches/twins/')) return 'library';
     // The kernel opens nothing; `until(fetch)` and `callback(open)` call what they are given.
     if (/^(core|patches)\/|^io\/(until|callback)\.[tj]s$/.test(inside)) return 'passage';
-    if (inside.startsWith('io/')) return 'library';
+    // Executors are used by many greenlets: their workers and timers are not those of the one that happened to need the first.
+    if (/^(io|executors|components)\//.test(inside)) return 'library';
   }
   return /[\\/]node_modules[\\/]/.test(path) ? 'package' : 'program';
 }

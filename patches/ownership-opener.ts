@@ -2,7 +2,7 @@
 //
 // Only what the greenlet's own code opens is owned. What the code of a package opens belongs to the package: the pools of a database client, the agents of an HTTP
 // client, the timers that several users share all outlive the greenlet that happened to make them grow. The same holds for what Node opens below a call,
-// such as the sockets of an http.Agent, and for what io/ opens, which sees to its own handles.
+// such as the sockets of an http.Agent, and for what io/, executors/ and components/ open, which see to their own handles.
 //
 // The stack tells: its innermost frame that is not ours decides. Frames of Node are passed over only where the patch says so.
 

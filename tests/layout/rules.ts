@@ -21,15 +21,27 @@ const arrows: Readonly<Record<string, Arrow>> = {
   core: { folders: ['core'], modules: [] },
   io: { folders: ['io', 'core'], modules: [/^node:/, /^undici$/] },
   patches: { folders: ['patches', 'io', 'core'], modules: [/^node:/] },
+  // What an entry point's users install beside us: see `engines`.
+  executors: { folders: ['executors', 'io', 'core'], modules: [/^node:/] },
+  components: { folders: ['components', 'executors', 'io', 'core'], modules: [/^node:/] },
   // Types alone, which the compiler erases: the linter hands the plugin what it needs.
   eslint: { folders: ['eslint'], modules: [/^eslint$/, /^typescript$/, /^@typescript-eslint\/utils$/] },
   samples: { folders: ['samples'], modules: [/^node:/, /^tendril(\/[\w/-]+)?$/] },
 };
 
+// Packages behind an entry point of their own, whose users install them.
+const engines: readonly (readonly [folder: string, module: RegExp])[] = [
+  ['io/websocket/', /^ws$/],
+  // A worker imports the module of the task that it is to run.
+  ['executors/', /^\(computed\)$/],
+  ['executors/threads/', /^piscina$/],
+  ['executors/nats/', /^@nats-io\/(transport-node|jetstream)$/],
+];
+
 export const layers: readonly string[] = Object.keys(arrows);
 
 /** Files that ship: they carry a header and keep to the limits of size. */
-export const shipped: readonly string[] = ['core', 'io', 'patches', 'eslint'];
+export const shipped: readonly string[] = ['core', 'io', 'patches', 'executors', 'components', 'eslint'];
 
 const layerOf = (path: string): string => path.split('/')[0] as string;
 
@@ -40,8 +52,7 @@ export function importFaults({ path, text }: SourceFile): string[] {
   if (arrow === undefined) return [];
   const faults: string[] = [];
   for (const specifier of importsOf(text)) {
-    // An entry point of its own, whose users install the package.
-    if (path.startsWith('io/websocket/') && specifier === 'ws') continue;
+    if (engines.some(([folder, module]) => path.startsWith(folder) && module.test(specifier))) continue;
     if (specifier.startsWith('.')) {
       const target = layerOf(posix.join(posix.dirname(path), specifier));
       if (!arrow.folders.includes(target)) faults.push(`${path}: ${layer}/ may not import '${specifier}'`);

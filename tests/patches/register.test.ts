@@ -25,7 +25,7 @@ function runRegistered(
     execFile(
       process.execPath,
       [...options, programFile(source, 'registered')],
-      { cwd: root, env },
+      { cwd: root, env, timeout: 25_000, killSignal: 'SIGKILL' },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
     ),
   );
@@ -62,6 +62,48 @@ describe('node --import tendril/patches/register', () => {
     const ended = await runRegistered(`console.log('never');`, 'timer');
     expect({ ...ended, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
     expect(ended.stderr).toMatch(/there is no patch the string "timer"; there are promise, events, timers/);
+  });
+
+  it('leaves workers, their timers and a manager to the program, whichever greenlet has needed them first', async () => {
+    const source = `
+      import { run, sleep, spawn } from 'tendril';
+      import { defineTasks } from 'tendril/executors';
+      import { Manager } from 'tendril/executors/manager';
+      import { ProcessExecutor } from 'tendril/executors/processes';
+      import { ThreadExecutor } from 'tendril/executors/threads';
+      import { threadId } from 'node:worker_threads';
+      export const tasks = defineTasks(import.meta.url, {
+        where: () => process.pid + '/' + threadId,
+        *later(ms) { yield* sleep(ms); },
+        spin() { for (;;); },
+      });
+      /** Run in a greenlet that ends then. */
+      const within = (body) => spawn(body).get();
+      if (process.argv[1] === import.meta.filename) await run(function* () {
+        for (const Kind of [ThreadExecutor, ProcessExecutor]) {
+          const executor = new Kind(1);
+          const first = yield* within(() => executor.submit(tasks.where));
+          const later = yield* within(function* () { return { future: executor.submit(tasks.later, 100) }; });
+          yield* later.future;
+          console.log(Kind.name, first === (yield* executor.submit(tasks.where)));
+          const spins = yield* within(function* () { return { future: executor.submit(tasks.spin) }; });
+          yield* sleep(20);
+          yield* within(function* () { spins.future.cancel({ terminate: true }); });
+          try { yield* spins.future; } catch (error) { console.log(error.code); }
+          yield* executor.shutdown();
+        }
+        const { manager } = yield* within(function* () { return { manager: yield* Manager.start() }; });
+        console.log(yield* (yield* manager.list([1])).size());
+        yield* manager.stop();
+        console.log('stopped');
+      });
+    `;
+    const lines = ['ThreadExecutor true', 'ProcessExecutor true'].flatMap((line) => [line, 'ERR_TASK_CANCELLED']);
+    expect(await runRegistered(source, undefined)).toEqual({
+      code: 0,
+      stdout: [...lines, '1', 'stopped', ''].join('\n'),
+      stderr: '',
+    });
   });
 
   it('leaves an ordinary program as it was', async () => {
