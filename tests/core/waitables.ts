@@ -2,6 +2,8 @@
 //
 // A class that extends Wait, directly or not, needs a row here or a reason in `withoutRow`; kill-table.test.ts reads the sources and says which
 // one is missing. A row is made anew for each cell, inside the simulated world.
+
+import { Component, defineEvent, type EventOf } from 'tendril/components';
 import {
   AsyncResult,
   Channel,
@@ -27,6 +29,8 @@ import {
   unpark,
   type WaitDescription,
 } from 'tendril/core';
+import { EventWait, EventWaiters, WaitIndex } from '../../components/event-wait.ts';
+import { Firing } from '../../components/firing.ts';
 import { ExternalWait, type Ticket } from '../../core/external.ts';
 import { countJoiners } from '../../core/join.ts';
 import { world } from './world.ts';
@@ -403,7 +407,46 @@ export const rows: Readonly<Record<string, Row>> = {
       return { wait: queue.join(), offer: () => queue.taskDone(), look: () => queue.length };
     },
   },
+  'result of an event': { covers: ['FiringWait'], make: () => ofFiring('handled') },
+  'complete of an event': { covers: ['FiringWait'], make: () => ofFiring('complete') },
+  'wait for an event': {
+    covers: ['EventWait'],
+    *make() {
+      const type = defineEvent<[], number>('awaited');
+      const index = new WaitIndex();
+      const wanted = { kind: type.kind, forAll: false, channel: '*', where: undefined };
+      const firing = firingOf(type());
+      return {
+        wait: new EventWait(new EventWaiters(index), wanted),
+        offer: () => index.wake(type.kind, firing),
+        look: () => index.size,
+        value: firing,
+        neverReady: true,
+      };
+    },
+  },
 };
+
+/** A firing that nobody looks after. */
+function firingOf(event: EventOf<[], number>): Firing {
+  const nothing = (): void => {};
+  const keeper = { handled: nothing, completed: nothing, cancelled: nothing, report: nothing };
+  return new Firing(event, ['*'], 0, new Component(), keeper, undefined) as unknown as Firing;
+}
+
+function* ofFiring(sense: 'handled' | 'complete'): Op<Case> {
+  const firing = firingOf(defineEvent<[], number>('ended')());
+  return {
+    wait: sense === 'handled' ? firing.result() : firing.complete(),
+    offer() {
+      firing.begin();
+      firing.give(0, 7);
+      firing.ended();
+    },
+    look: () => [firing.waitersFor(sense).size, firing.state],
+    value: [7],
+  };
+}
 
 /** Classes that need no row, and why. */
 export const withoutRow: Readonly<Record<string, string>> = {
