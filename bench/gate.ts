@@ -25,7 +25,7 @@ const turns = 11;
 const turnMs = 10;
 const repeats = 20;
 const headroom = 1.3;
-const attempts = 5;
+const attempts = 10;
 const marginsFile = fileURLToPath(new URL('../gate-margins.json', import.meta.url));
 const self = fileURLToPath(import.meta.url);
 

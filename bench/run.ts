@@ -45,6 +45,7 @@ const files = [
   'http-serve',
   'interval-ticks',
   'patch-cost',
+  'executors',
   'gevent-echo',
   'growth',
   'growth-connections',
