@@ -2,7 +2,13 @@
 //
 // Compiled and run against the tarball.
 import { Channel, type Greenlet, type Op, run, spawn } from 'tendril';
+import * as components from 'tendril/components';
 import * as core from 'tendril/core';
+import { defineTasks, type Executor, type Future, GreenletExecutor } from 'tendril/executors';
+import * as channels from 'tendril/executors/channels';
+import * as manager from 'tendril/executors/manager';
+import * as processes from 'tendril/executors/processes';
+import * as shared from 'tendril/executors/shared';
 import * as patches from 'tendril/patches';
 import * as testing from 'tendril/testing';
 
@@ -22,5 +28,12 @@ const total: number = await run(function* () {
 });
 
 if (total !== 10) throw new Error(`expected 10, got ${total}`);
+const tasks = defineTasks(import.meta.url, { double: (x: number): number => 2 * x });
+const executor: Executor = new GreenletExecutor(1);
+const doubled: Future<number> = executor.submit(tasks.double, 21);
+if ((await doubled.promise()) !== 42) throw new Error('a task gave something else');
+for (const module of [components, channels, manager, processes, shared])
+  if (Object.keys(module).length === 0) throw new Error('an entry point exports nothing');
+
 if (core.Channel !== Channel) throw new Error('tendril and tendril/core hold two kernels');
 console.log(`typed: ${total}, ${typeof testing}, ${typeof patches}`);
