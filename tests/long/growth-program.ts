@@ -33,6 +33,27 @@ function* timed(work: () => Op<unknown>): Op<number> {
   return cpuMs() - startMs;
 }
 
+/** What the language itself takes for 100,000 that wait at once and are each ended by an error: a yardstick of the machine in this very minute. */
+function* bare(): Op<void> {
+  const body = function* (): Generator<undefined, void, undefined> {
+    yield;
+  };
+  const waiting: Generator<undefined, void, undefined>[] = [];
+  for (let i = 0; i < 100_000; i += 1) {
+    const one = body();
+    one.next();
+    waiting.push(one);
+  }
+  for (const one of waiting) {
+    const wrong = new Error('ended');
+    try {
+      one.throw(wrong);
+    } catch (error) {
+      if (error !== wrong) throw error;
+    }
+  }
+}
+
 function* spawnMany(count: number): Op<number> {
   let ended = 0;
   const body = function* (): Op<void> {
@@ -205,19 +226,21 @@ function* measure(what: string, count: number): Op<Record<string, number>> {
   if (what === 'spawn' || what === 'timeouts') {
     const startMs = performance.now();
     const usedMs = yield* timed(() => (what === 'spawn' ? spawnMany : fireTimeouts)(count));
-    return { usedMs, passedMs: performance.now() - startMs };
+    return { usedMs, passedMs: performance.now() - startMs, bareMs: yield* timed(bare) };
   }
   const work = scaling[what];
   if (work === undefined) throw new Error(`what is ${what}?`);
   // Both sizes in turn, so that a noisy spell or a warmer JIT does not favour one; the least of each is what the work itself takes.
   let smallMs = Number.POSITIVE_INFINITY;
   let largeMs = Number.POSITIVE_INFINITY;
+  let bareMs = Number.POSITIVE_INFINITY;
   yield* work(count);
   for (let i = 0; i < 3; i += 1) {
     smallMs = Math.min(smallMs, yield* work(count / 4));
     largeMs = Math.min(largeMs, yield* work(count));
+    bareMs = Math.min(bareMs, yield* timed(bare));
   }
-  return { smallMs, largeMs, ratio: largeMs / smallMs };
+  return { smallMs, largeMs, ratio: largeMs / smallMs, bareMs };
 }
 
 const [what = '', count = ''] = process.argv.slice(2);

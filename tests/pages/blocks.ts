@@ -82,8 +82,10 @@ function finish(command: readonly string[], timeoutMs: number): Promise<Ending> 
 /** `code` as node runs it, with the compiled library in place of its public names: to start tsx takes longer than most programs do. */
 function javaScript(code: string, file: string): string {
   const { outputText } = ts.transpileModule(code, { compilerOptions: toJavaScript, fileName: file });
-  return outputText.replaceAll(/(from|import) '(tendril(?:\/\w+)*)'/g, (whole, word: string, name: string) =>
-    name in entries ? `${word} '${inject('library')}/${entries[name]?.replace(/ts$/, 'js')}'` : whole,
+  return outputText.replaceAll(
+    /(from |import |import\()'(tendril(?:\/\w+)*)'/g,
+    (whole, before: string, name: string) =>
+      name in entries ? `${before}'${inject('library')}/${entries[name]?.replace(/ts$/, 'js')}'` : whole,
   );
 }
 
