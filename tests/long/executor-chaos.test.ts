@@ -11,7 +11,7 @@ import { execArgv } from '../executors/local-fixtures.ts';
 import { tasks } from '../executors/tasks.ts';
 
 const lanes = 6;
-const tasksOfLane = 25;
+const tasksOfLane = 15;
 
 type Attempt = (executor: Executor, random: () => number) => Op<Future<unknown>>;
 

@@ -203,7 +203,7 @@ describe.skipIf(program === undefined)('A channel between machines', () => {
       yield* sleep(1_000);
       const before = process.memoryUsage().rss;
       let most = before;
-      for (let i = 0; i < 80; i += 1) {
+      for (let i = 0; i < 40; i += 1) {
         yield* sleep(100);
         most = Math.max(most, process.memoryUsage().rss);
       }
@@ -216,7 +216,7 @@ describe.skipIf(program === undefined)('A channel between machines', () => {
     await server.end();
     console.log(seen);
     expect(seen.sent - seen.received).toBeLessThanOrEqual(103);
-    expect(seen.received).toBeGreaterThan(500);
+    expect(seen.received).toBeGreaterThan(250);
     expect(seen.grownMb).toBeLessThan(60);
   });
 });

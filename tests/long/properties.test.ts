@@ -8,11 +8,12 @@ import { exploreIn, twoAtATime } from '../properties/exploring.ts';
 import { Copy } from '../properties/mutated-copy.ts';
 import { NETWORK_PROPERTIES } from '../properties/network-properties.ts';
 import { PROPERTIES } from '../properties/properties.ts';
+import { seedsOf } from '../seeds.ts';
 
-const SEEDS = 10_000;
+const SEEDS = seedsOf(10_000);
 const MOST_MS = 90_000;
 /** Those over the simulated network cost ten times as much a run. */
-const NETWORK_SEEDS = 2_000;
+const NETWORK_SEEDS = seedsOf(2_000);
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 

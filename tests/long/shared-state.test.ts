@@ -12,7 +12,7 @@ describe('A mutex between threads', () => {
     { threads: 4, greenlets: 4, rough: true },
     { threads: 4, greenlets: 1, rough: true },
   ])('loses none: %j', async ({ threads, greenlets, rough }) => {
-    for (let seed = 1; seed <= 3; seed += 1) {
+    for (let seed = 1; seed <= 2; seed += 1) {
       await run(function* () {
         const lock = new SharedMutex({ name: 'ledger' });
         const startMs = performance.now();

@@ -51,7 +51,7 @@ describe('A siege', () => {
     },
     () =>
       run(function* () {
-        const listener = yield* listenTls({ host, port: 0 }, { ...server, handshakeTimeoutMs: 3_000 });
+        const listener = yield* listenTls({ host, port: 0 }, { ...server, handshakeTimeoutMs: 2_000 });
         const serving = spawn(() =>
           serve(listener, function* (socket) {
             for (let line = yield* socket.readLine(); line !== null; line = yield* socket.readLine())
