@@ -7,11 +7,13 @@
 // asked anew. Requests and messages find each other by their number alone, oldest request first, which is how the server serves them.
 //
 // The moment is short because nothing takes a request back: one whose asker has gone stays, and a server of 2.9 that meets no other one when a message is to be delivered again counts its deliveries
-// from 1 once more, or forgets it for a while. So requests have expired before the messages of a lost worker come again, and what is handed back by us waits until ours have.
+// from 1 once more, or forgets it for a while. So requests have expired before the messages of a lost worker come again, and what we hand back when we leave waits until the server has told us
+// that ours have: our clock cannot know when it has read them.
 //
 // Invariants, between any two steps:
 //   outstanding is the sum of what the requests have left
 //   a session is there, and set up  implies  outstanding >= wanted, once `#ask` has run
+//   stopped  implies  resting; something is kept  implies  resting, not stopped, and outstanding > 0
 // Source: JetStream's wire protocol, $JS.API.CONSUMER.MSG.NEXT.
 
 import type { Msg, Subscription } from '@nats-io/transport-node';
@@ -57,8 +59,8 @@ interface Request {
 /** How long a request lies at the server at most, and what its expiry may be late. */
 const longestMs = 500;
 const lateMs = 5_000;
-/** By how much a request is expired for certain: the server reads it later than we have written it. */
-const marginMs = 200;
+/** By how much a request is expired for certain by our clock, if the server does not say so: it reads it later than we have written it. */
+const marginMs = 1_000;
 const shortestMs = 50;
 
 export class Pull {
@@ -71,8 +73,12 @@ export class Pull {
   #session: Session | undefined = undefined;
   #subscription: Subscription | undefined = undefined;
   #inbox = '';
+  #resting = false;
   #stopped = false;
   #broken = false;
+  /** What is to be handed back, and when at the earliest. */
+  #kept: { readonly reply: string; readonly delayMs: number }[] = [];
+  readonly #expired: Event = new Event({ name: 'of requests that have expired' });
   readonly #disturbed: Event = new Event({ name: 'of a consumer that is gone' });
 
   constructor(settings: PullSettings) {
@@ -86,27 +92,65 @@ export class Pull {
 
   /** So many more messages could be taken now. Never switches. */
   want(count: number): void {
+    if (this.#resting) return;
     this.#wanted = count;
     this.#ask();
   }
 
-  /** Take nothing any more: what is handed back from now on goes to others, and so does what is on its way to us. Never switches. */
-  stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
+  /** Ask for nothing any more. What is handed back from now on goes to others, and so does what is on its way to us. Never switches. */
+  rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
     this.#wanted = 0;
-    // Says at once that we are not there, and still hears what was sent before that was read.
-    this.#subscription?.drain().catch(() => {});
     this.#greenlet.kill();
+    this.#tellExpired();
   }
 
-  /** Give a message to others, in `delayMs` at the earliest; when we have stopped, not before our requests have expired. Never switches. */
+  /** Rest, and stop when what was handed back is on its way. */
+  *leave(): Op<void> {
+    this.rest();
+    const session = this.#session;
+    if (session !== undefined && this.#kept.length > 0) {
+      const lastMs = Math.max(...this.#requests.map(({ endsMs }) => endsMs));
+      yield* select({
+        expired: this.#expired.wait(),
+        lost: session.lost.wait(),
+        late: sleep(Math.max(lastMs - now(), 0) + marginMs),
+      });
+    }
+    this.stop();
+  }
+
+  /** Rest, and be gone. What is handed back then waits for as long as our requests may be there. Never switches. */
+  stop(): void {
+    this.rest();
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const { reply, delayMs } of this.#kept.splice(0)) this.handBack(reply, delayMs);
+    // Says that we are not there, and still hears what was sent before that was read.
+    if (this.#session?.lost.isSet === false) this.#subscription?.drain().catch(() => {});
+    this.#session = undefined;
+    this.#subscription = undefined;
+  }
+
+  /** Give a message to others, in `delayMs` at the earliest; when we rest, not before our requests have expired. Never switches. */
   handBack(reply: string, delayMs: number): void {
     let delay = delayMs;
-    if (this.#stopped)
+    if (this.#resting && this.#requests.length > 0) {
+      if (!this.#stopped) {
+        this.#kept.push({ reply, delayMs });
+        return;
+      }
       for (const { endsMs } of this.#requests) delay = Math.max(delay, Math.ceil(endsMs - now()) + marginMs);
+    }
     const how = delay === 0 ? '' : ` ${JSON.stringify({ delay: delay * 1e6 })}`;
     this.#settings.link.acknowledge(reply, `-NAK${how}`);
+  }
+
+  #tellExpired(): void {
+    if (!this.#resting || this.#requests.length > 0) return;
+    for (const { reply, delayMs } of this.#kept.splice(0)) this.handBack(reply, delayMs);
+    this.#expired.set();
   }
 
   *#pulling(session: Session): Op<void> {
@@ -130,9 +174,12 @@ export class Pull {
       // The stream or the consumer is gone: set up again.
       if (this.#broken) throw new SessionLost('a consumer is gone');
     } finally {
-      this.#session = undefined;
-      if (!this.#stopped && !session.lost.isSet) this.#subscription?.unsubscribe();
-      this.#subscription = undefined;
+      // Who rests still hears what becomes of its requests.
+      if (!this.#resting) {
+        if (!session.lost.isSet) this.#subscription?.unsubscribe();
+        this.#session = undefined;
+        this.#subscription = undefined;
+      }
     }
   }
 
@@ -169,6 +216,7 @@ export class Pull {
       left -= taken;
       if (oldest.left === 0) this.#requests.shift();
     }
+    this.#tellExpired();
   }
 
   #forgetLate(): void {
@@ -187,7 +235,7 @@ export class Pull {
     if (this.#wanted > 0) this.#wanted -= 1;
     const delivery = deliveryOf(message);
     if (delivery === undefined) return;
-    if (this.#stopped) this.handBack(delivery.reply, 0);
+    if (this.#resting) this.handBack(delivery.reply, 0);
     else this.#settings.deliver(delivery);
   }
 
@@ -204,6 +252,7 @@ export class Pull {
     // No such consumer (503: nobody there; 409: deleted), or a request that it does not take: look again what there is.
     this.#broken = true;
     this.#requests = [];
+    this.#tellExpired();
     this.#disturbed.set();
   }
 }

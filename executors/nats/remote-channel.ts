@@ -362,9 +362,10 @@ export class RemoteChannel<T> {
       if (!this.#link.closed) yield* shield(timeout(farewellMs, this.#farewell(), { else: undefined }));
     } finally {
       this.#offClosed();
-      this.#pull.stop();
+      this.#pull.rest();
       this.#fail(new EngineClosedError(this.label()));
       for (const greenlet of this.#greenlets) greenlet.kill();
+      yield* shield(this.#pull.leave());
       if (this.#ownsLink) yield* shield(this.#link.close());
     }
   }

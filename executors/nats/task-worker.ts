@@ -6,7 +6,7 @@
 //
 // Invariants, between any two steps:
 //   active is the number of deliveries that are neither acknowledged nor handed back; active <= concurrency
-//   running has the deliveries whose task was submitted to the executor and has not ended
+//   handled has the ids of active deliveries that could be read, each once; running those of them whose task was submitted to the executor and has not ended
 
 import type { Msg } from '@nats-io/transport-node';
 import { Channel } from '../../core/channel.ts';
@@ -62,6 +62,7 @@ export class TaskWorker {
   readonly #greenlets: Set<Greenlet<void>> = new Set();
   readonly #idle: Event = new Event({ name: 'of an idle worker' });
   readonly #active: Set<Delivery> = new Set();
+  readonly #handled: Set<string> = new Set();
   readonly #running: Map<string, Future<unknown>> = new Map();
   /** Tasks that executors have stopped before we had them, and those whose outcome is kept. */
   readonly #stopped: KnownIds = new KnownIds(10_000);
@@ -112,7 +113,7 @@ export class TaskWorker {
   *leave(graceMs: number): Op<void> {
     this.#leaving = true;
     this.#offClosed();
-    this.#pull.stop();
+    this.#pull.rest();
     for (let next = this.#inbox.length; next > 0; next -= 1)
       this.#handBack(this.#inbox.tryReceive()?.value as Delivery, 0);
     this.#inbox.close();
@@ -123,6 +124,7 @@ export class TaskWorker {
     }
     for (const greenlet of [...this.#greenlets]) greenlet.kill();
     yield* this.#idle.wait();
+    yield* this.#pull.leave();
     this.#orders.kill();
     const session = this.#link.current;
     if (session === undefined) return;
@@ -180,7 +182,21 @@ export class TaskWorker {
       return;
     }
     const id = `${message.client}.${message.number}`;
-    if (yield* this.#isKnown(delivery, message, id)) return;
+    if (this.#handled.has(id)) {
+      // We were silent for too long, or nearly. What we say of the first delivery counts for this one, which has the same number in the stream.
+      this.#active.delete(delivery);
+      return;
+    }
+    this.#handled.add(id);
+    try {
+      yield* this.#handle(delivery, message, id);
+    } finally {
+      this.#handled.delete(id);
+    }
+  }
+
+  *#handle(delivery: Delivery, message: TaskMessage, id: string): Op<void> {
+    if (yield* this.#hasOutcome(delivery, message, id)) return;
     if (delivery.attempt > message.maxAttempts) {
       // A delivery beyond those was no attempt, also if it never came here.
       const attempts = message.maxAttempts;
@@ -190,8 +206,7 @@ export class TaskWorker {
     const ran: Ran = this.#stopped.has(id) ? { kind: 'killed' } : yield* this.#run(message, id);
     if (ran.kind !== 'lost') {
       yield* publishOutcome(this.#link, this.#names, message, { attempt: delivery.attempt, result: ran });
-      if (message.client !== keyed) this.#finished.add(id);
-      this.#acknowledge(delivery);
+      this.#finish(delivery, message);
     } else if (delivery.attempt >= message.maxAttempts) {
       yield* this.#giveUp(delivery, message, delivery.attempt, ran.reason);
     } else {
@@ -199,13 +214,8 @@ export class TaskWorker {
     }
   }
 
-  /** Is it a second delivery of something that we run, or that has an outcome? Then that is enough. */
-  *#isKnown(delivery: Delivery, message: TaskMessage, id: string): Op<boolean> {
-    if (this.#running.has(id)) {
-      // We were silent for too long, or nearly. What we say of the first delivery counts for this one, which has the same number in the stream.
-      this.#active.delete(delivery);
-      return true;
-    }
+  /** Is it a second delivery of something that has an outcome? Then that is enough. */
+  *#hasOutcome(delivery: Delivery, message: TaskMessage, id: string): Op<boolean> {
     if (this.#finished.has(id)) {
       this.#acknowledge(delivery);
       return true;
@@ -258,6 +268,12 @@ export class TaskWorker {
       const result = { kind: 'dead', attempts, reason } as const;
       yield* publishOutcome(this.#link, this.#names, to, { attempt: delivery.attempt, result });
     }
+    this.#finish(delivery, to);
+  }
+
+  /** Its outcome is kept by the server. */
+  #finish(delivery: Delivery, of: Addressee | undefined): void {
+    if (of !== undefined && of.client !== keyed) this.#finished.add(`${of.client}.${of.number}`);
     this.#acknowledge(delivery);
   }
 

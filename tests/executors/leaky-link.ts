@@ -1,4 +1,5 @@
 // leaky-link.ts: a way to a server on this machine that can lose what the server says and then break, as a network does: what is lost was sent, and the server does not know.
+// It can also keep what is said to the server for a while.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -9,6 +10,9 @@ export interface LeakyLink {
   loseFrom(text: string): void;
   /** Has that packet come? */
   readonly losing: boolean;
+  /** What is said to the server waits, until `release`. */
+  hold(): void;
+  release(): void;
   /** Break every connection; later ones are whole. */
   cut(): void;
   end(): Promise<void>;
@@ -18,6 +22,7 @@ export async function leakyLink(port: number): Promise<LeakyLink> {
   const sockets = new Set<Socket>();
   let first: string | undefined;
   let losing = false;
+  let held: (() => void)[] | undefined;
   const cut = (): void => {
     first = undefined;
     losing = false;
@@ -34,7 +39,10 @@ export async function leakyLink(port: number): Promise<LeakyLink> {
         far.destroy();
       });
     }
-    near.on('data', (data) => far.write(data));
+    near.on('data', (data) => {
+      if (held === undefined) far.write(data);
+      else held.push(() => far.write(data));
+    });
     far.on('data', (data) => {
       losing ||= first !== undefined && data.includes(first);
       if (!losing) near.write(data);
@@ -48,6 +56,13 @@ export async function leakyLink(port: number): Promise<LeakyLink> {
     },
     get losing() {
       return losing;
+    },
+    hold() {
+      held = [];
+    },
+    release() {
+      for (const send of held ?? []) send();
+      held = undefined;
     },
     cut,
     async end() {

@@ -323,6 +323,49 @@ describe.skipIf(program === undefined)('Remote tasks', () => {
       ]);
     }));
 
+  it('have as many attempts as they may have, also if the server learns late that a worker has left', async () => {
+    const link = await leakyLink(server.port);
+    await withQueue(function* (queue) {
+      const executor = yield* queue.connect({ maxAttempts: 2 });
+      const future = executor.submit(tasks.lasting, queue.log);
+      for (const attempt of [1, 2]) {
+        const worker = queue.serve({ servers: link.address, ackWaitMs: 3_000, concurrency: 2 });
+        yield* untilTrue(() => queue.lines().length === attempt);
+        link.hold();
+        // The worker has asked for more meanwhile. What it asked for goes on when, by its own clock, that has ended.
+        yield* sleep(900);
+        worker.kill();
+        yield* sleep(20);
+        link.release();
+        yield* worker.join();
+        // Meanwhile nobody asks but, for all that the server knows, the one who has left.
+        yield* sleep(600);
+      }
+      queue.serve();
+      expect(yield* failure(future)).toMatchObject({ code: 'ERR_TASK_DEAD' });
+      expect([yield* queue.messages('DEAD'), queue.lines().length]).toEqual([1, 2]);
+    }).finally(() => link.end());
+  });
+
+  it('are not begun again by a worker whose outcome is on its way', async () => {
+    const link = await leakyLink(server.port);
+    await withQueue(function* (queue) {
+      const executor = yield* queue.connect();
+      const future = executor.submit(tasks.lasting, queue.log, 100);
+      // One place is left, for which it asks at once.
+      queue.serve({ servers: link.address, concurrency: 2 });
+      yield* untilTrue(() => queue.lines().length === 1);
+      link.hold();
+      yield* sleep(200);
+      raw.publish(`$JS.ACK.TENDRIL_${queue.name}_TASKS.workers.1.1.1.1.0`, '-NAK');
+      yield* sleep(200);
+      link.release();
+      expect(yield* future).toBe('ended');
+      while ((yield* queue.messages('TASKS')) > 0);
+      expect(queue.lines().length).toBe(1);
+    }).finally(() => link.end());
+  });
+
   it('are taken out when they are cancelled before a worker has them', () =>
     withQueue(function* (queue) {
       const executor = yield* queue.connect();
