@@ -3,8 +3,8 @@
 // The server is asked for exactly what there is room for, so nothing lies here that somebody else could be working on. The client's own `consume` asks for a batch, and again before that is
 // used up: whoever takes a message for a minute would hold back a batch of them.
 //
-// A request lies at the server for a moment and is then told to have expired, with the number that was not delivered. If neither comes in time, the server has forgotten it, and it is
-// asked anew. Requests and messages find each other by their number alone, oldest request first, which is how the server serves them.
+// A request lies at the server for a moment and is then told to have expired, with the number that was not delivered. If neither comes in time, the server has forgotten it, which it of 2.9 does
+// when a message is to be delivered again just then, and it is asked anew. Requests and messages find each other by their number alone, oldest request first, which is how the server serves them.
 //
 // The moment is short because nothing takes a request back: one whose asker has gone stays, and a server of 2.9 that meets no other one when a message is to be delivered again counts its deliveries
 // from 1 once more, or forgets it for a while. So requests have expired before the messages of a lost worker come again, and what we hand back when we leave waits until the server has told us
@@ -56,9 +56,12 @@ interface Request {
   readonly endsMs: number;
 }
 
-/** How long a request lies at the server at most, and what its expiry may be late. */
+/** How long a request lies at the server at most, what its expiry may be late, and how often that is looked at. */
 const longestMs = 500;
-const lateMs = 5_000;
+const lateMs = 1_000;
+const lookMs = 250;
+/** What we hand back when ours have expired waits until others, who have asked at the same time as we, have asked again. */
+const othersMs = 100;
 /** By how much a request is expired for certain by our clock, if the server does not say so: it reads it later than we have written it. */
 const marginMs = 1_000;
 const shortestMs = 50;
@@ -149,7 +152,7 @@ export class Pull {
 
   #tellExpired(): void {
     if (!this.#resting || this.#requests.length > 0) return;
-    for (const { reply, delayMs } of this.#kept.splice(0)) this.handBack(reply, delayMs);
+    for (const { reply, delayMs } of this.#kept.splice(0)) this.handBack(reply, Math.max(delayMs, othersMs));
     this.#expired.set();
   }
 
@@ -167,7 +170,7 @@ export class Pull {
       this.#session = session;
       this.#ask();
       while (!this.#broken && !session.lost.isSet) {
-        yield* select({ lost: session.lost.wait(), gone: this.#disturbed.wait(), late: sleep(lateMs) });
+        yield* select({ lost: session.lost.wait(), gone: this.#disturbed.wait(), late: sleep(lookMs) });
         this.#forgetLate();
         this.#ask();
       }

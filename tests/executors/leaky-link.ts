@@ -1,5 +1,5 @@
 // leaky-link.ts: a way to a server on this machine that can lose what the server says and then break, as a network does: what is lost was sent, and the server does not know.
-// It can also keep what is said to the server for a while.
+// It can also keep what is said to the server for a while, or lose a part of it.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -13,6 +13,10 @@ export interface LeakyLink {
   /** What is said to the server waits, until `release`. */
   hold(): void;
   release(): void;
+  /** The next packet to the server that has this text is lost. */
+  loseNext(text: string): void;
+  /** Was it? */
+  readonly lost: boolean;
   /** Break every connection; later ones are whole. */
   cut(): void;
   end(): Promise<void>;
@@ -23,6 +27,7 @@ export async function leakyLink(port: number): Promise<LeakyLink> {
   let first: string | undefined;
   let losing = false;
   let held: (() => void)[] | undefined;
+  let next: string | undefined;
   const cut = (): void => {
     first = undefined;
     losing = false;
@@ -40,7 +45,8 @@ export async function leakyLink(port: number): Promise<LeakyLink> {
       });
     }
     near.on('data', (data) => {
-      if (held === undefined) far.write(data);
+      if (next !== undefined && data.includes(next)) next = undefined;
+      else if (held === undefined) far.write(data);
       else held.push(() => far.write(data));
     });
     far.on('data', (data) => {
@@ -63,6 +69,12 @@ export async function leakyLink(port: number): Promise<LeakyLink> {
     release() {
       for (const send of held ?? []) send();
       held = undefined;
+    },
+    loseNext(text) {
+      next = text;
+    },
+    get lost() {
+      return next === undefined;
     },
     cut,
     async end() {

@@ -347,6 +347,22 @@ describe.skipIf(program === undefined)('Remote tasks', () => {
     }).finally(() => link.end());
   });
 
+  it('come to a worker soon also if the server has forgotten that it asks', async () => {
+    const link = await leakyLink(server.port);
+    await withQueue(function* (queue) {
+      const executor = yield* queue.connect();
+      queue.serve({ servers: link.address, concurrency: 1 });
+      expect(yield* executor.submit(plain.add, 1, 2)).toBe(3);
+      link.loseNext('CONSUMER.MSG.NEXT');
+      yield* untilTrue(() => link.lost);
+      // What it has asked for before is over by then.
+      yield* sleep(600);
+      const startedMs = now();
+      expect(yield* executor.submit(plain.add, 3, 4)).toBe(7);
+      expect(now() - startedMs).toBeLessThan(3_000);
+    }).finally(() => link.end());
+  });
+
   it('are not begun again by a worker whose outcome is on its way', async () => {
     const link = await leakyLink(server.port);
     await withQueue(function* (queue) {
