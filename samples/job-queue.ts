@@ -10,7 +10,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { all, connect, main, type Op, process as proc, rethrowKilled, scope, shield, sleep, spawn } from 'tendril';
+import {
+  all,
+  connect,
+  listen,
+  main,
+  type Op,
+  process as proc,
+  rethrowKilled,
+  scope,
+  shield,
+  sleep,
+  spawn,
+} from 'tendril';
 import { defineTasks } from 'tendril/executors';
 import { EngineUnreachableError, NatsLink, RemoteExecutor, serveTasks, TaskDeadError } from 'tendril/executors/nats';
 
@@ -91,10 +103,17 @@ function* program(server: string): Op<void> {
   }
 }
 
+/** A port that nobody has at this moment. */
+function* freePort(): Op<number> {
+  const listener = yield* listen({ host: HOST, port: 0 });
+  listener.close();
+  return listener.address.port;
+}
+
 /** Run `body` with a server of our own. False if the program is not installed. */
 function* withServer(body: (server: string) => Op<void>): Op<boolean> {
   const folder = mkdtempSync(path.join(tmpdir(), 'job-queue-'));
-  const port = 20_000 + (process.pid % 20_000);
+  const port = yield* freePort();
   let server: proc.Process;
   try {
     server = yield* proc.spawn('nats-server', ['-a', HOST, '-p', String(port), '-js', '-sd', folder], {
